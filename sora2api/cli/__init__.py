@@ -1,0 +1,36 @@
+"""The command line: one module a command, imported only when it is called, so that --help is instant."""
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "serve": "Run the server.",
+    "sandbox": "Run the sandbox engine alone.",
+    "account": "The accounts at engines: add, list, remove, enable, disable.",
+    "key": "The API keys of clients: create, list, revoke.",
+    "plugin": "The plugins that are installed, and what became of each.",
+}
+
+
+class LazyGroup(click.Group):
+    """Finds a command's module by its name; each module holds a click command called `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"sora2api.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sora2api")
+def main() -> None:
+    """Keeps the Sora API alive: OpenAI-format image and video requests, answered by the engines of today."""

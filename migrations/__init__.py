@@ -1,0 +1,6 @@
+"""The schema's history (Alembic). HEAD names the newest revision, so that a start need not import Alembic."""
+
+from typing import Final
+
+REVISIONS: Final = ("0001",)
+HEAD: Final = REVISIONS[-1]

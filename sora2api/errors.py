@@ -7,7 +7,9 @@ without a result (`JobError`).
 
 from typing import ClassVar, Literal
 
-ErrorType = Literal["invalid_request_error", "authentication_error", "permission_error", "rate_limit_error", "server_error"]
+ErrorType = Literal[
+    "invalid_request_error", "authentication_error", "permission_error", "rate_limit_error", "server_error"
+]
 
 
 class Sora2ApiError(Exception):
@@ -19,7 +21,9 @@ class Sora2ApiError(Exception):
     retry: ClassVar[bool] = False
     """Whether the same request may do better later; said to SDKs as `x-should-retry`."""
 
-    def __init__(self, message: str | None = None, *, param: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, param: str | None = None, retry_after: float | None = None
+    ) -> None:
         self.message = message or (self.__doc__ or "").strip().splitlines()[0]
         self.param = param
         self.retry_after = retry_after

@@ -1,0 +1,1 @@
+"""State: tables, the database with its one writer, and secrets at rest."""

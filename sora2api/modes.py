@@ -1,0 +1,466 @@
+"""The mode contract: all that a plugin which decides what to make must know.
+
+A mode turns a `Request` into a `Plan`: an ordered list of named steps out of a closed vocabulary. The core carries the
+plan out, on any engine, natively or composed of smaller steps, and survives a restart in the middle. Nothing here does
+I/O.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar
+
+import aiohttp
+from msgspec import Struct
+
+API_VERSION: Final = 1
+"""What a mode's `api_version` must be. Additions do not change it; a removal does, after a release of warnings."""
+
+PLAN_FORMAT: Final = 1
+"""The format that plans are stored in."""
+
+Kind = Literal["image", "video"]
+Operation = Literal["make", "remix", "edit", "extend", "cast"]
+
+T = TypeVar("T")
+
+
+class Media(Struct, frozen=True, kw_only=True):
+    """A kept file: *asset* is its id in the store; sizes are in pixels, *seconds* is None for an image."""
+
+    asset: str
+    kind: Kind
+    content_type: str
+    width: int
+    height: int
+    seconds: float | None = None
+
+
+class Character(Struct, frozen=True, kw_only=True):
+    """Somebody who can be shown: called by `@name`, known by reference pictures.
+
+    *accounts* maps an account's id to what its engine calls the character, where an engine knows it itself.
+    """
+
+    id: str
+    name: str
+    images: tuple[Media, ...] = ()
+    accounts: dict[str, str] = {}
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A video made here that a request refers to. *media* is None once its file has expired; then *frame* remains."""
+
+    video: str
+    prompt: str
+    model: str
+    size: str
+    seconds: float
+    media: Media | None = None
+    frame: Media | None = None
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """A public name that clients ask for. *size* is "WxH"; *seconds* the default length of a video."""
+
+    name: str
+    makes: Kind
+    size: str
+    seconds: float | None = None
+    max_seconds: float | None = None
+    sizes: tuple[str, ...] = ()
+    """The sizes that a request may ask for besides the default; none: any."""
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What a client asked for, with its media already kept and the model's defaults filled in.
+
+    *source* is the id of the video to change (`video_…` or a share id `s_…`) when the operation names one;
+    *characters* are ids or names given beside the prompt; *extra* holds the body's fields that the API does not know.
+    """
+
+    model: str
+    makes: Kind
+    size: str
+    operation: Operation = "make"
+    prompt: str = ""
+    seconds: float | None = None
+    n: int = 1
+    images: tuple[Media, ...] = ()
+    mask: Media | None = None
+    videos: tuple[Media, ...] = ()
+    source: str | None = None
+    characters: tuple[str, ...] = ()
+    owner: str = ""
+    mode: str | None = None
+    extra: dict[str, Any] = {}
+
+
+# What a request refers to.
+
+
+class VideoReference(Struct, frozen=True, tag="video"):
+    """A video by its id or share id. Unknown to this owner: 404."""
+
+    id: str
+
+
+class CharacterReference(Struct, frozen=True, tag="character"):
+    """A character by id or name. One that *must_exist* and is unknown: 404; else it is just text."""
+
+    name: str
+    must_exist: bool = False
+
+
+Reference = VideoReference | CharacterReference
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What the references of a request turned out to be, by the words that referred to them."""
+
+    videos: dict[str, Source] = {}
+    characters: dict[str, Character] = {}
+
+    def cast(self) -> tuple[Character, ...]:
+        """All characters found, each once, in the order in which they were referred to."""
+        return tuple({character.id: character for character in self.characters.values()}.values())
+
+
+MENTION: Final = re.compile(r"(?<![\w@.])@([a-z0-9_]+(?:\.[a-z0-9_]+)*)")
+"""A character's name in a prompt; a mail address is none."""
+
+STYLES: Final = frozenset(
+    ("anime", "comic", "festive", "golden", "handheld", "kakalaka", "news", "nostalgic", "retro", "selfie")
+)
+_STYLE = re.compile(r"[ \t]*\{(" + "|".join(sorted(STYLES)) + r")\}", re.IGNORECASE)
+
+
+def mentions(prompt: str) -> tuple[CharacterReference, ...]:
+    """The characters that *prompt* calls by `@name`, each once."""
+    return tuple(CharacterReference(name) for name in dict.fromkeys(MENTION.findall(prompt)))
+
+
+def styled(prompt: str) -> str:
+    """*prompt* with its first known style tag (`{anime}`) put into words; other braces stay as they are."""
+    tag = _STYLE.search(prompt)
+    if tag is None:
+        return prompt
+    bare = (prompt[: tag.start()] + prompt[tag.end() :]).strip()
+    words = f"{tag[1].lower()} style"
+    return f"{bare}, {words}" if bare else words
+
+
+# A plan and its steps.
+
+
+class Use(Struct, frozen=True, tag="use"):
+    """The result of an earlier step, standing where a kept file or a character would."""
+
+    step: str
+
+
+class Kept(Struct, frozen=True, tag="kept"):
+    """A kept file as a step's input."""
+
+    media: Media
+
+
+class Known(Struct, frozen=True, tag="known"):
+    """A stored character as a step's input."""
+
+    character: Character
+
+
+MediaInput = Kept | Use
+CharacterInput = Known | Use
+
+
+class Shot(Struct, frozen=True, kw_only=True):
+    """One shot of a storyboard; *seconds* rules over the model's length."""
+
+    prompt: str
+    seconds: float
+
+
+class Image(Struct, frozen=True, kw_only=True, tag="image"):
+    """Make *n* images; with *images* given, a change of them, within the *mask* if there is one."""
+
+    name: str = "image"
+    prompt: str
+    size: str
+    n: int = 1
+    images: tuple[MediaInput, ...] = ()
+    mask: MediaInput | None = None
+    characters: tuple[CharacterInput, ...] = ()
+    extra: dict[str, Any] = {}
+
+
+class Clip(Struct, frozen=True, kw_only=True, tag="clip"):
+    """Make a video. The first of *images* is its first frame, the others are references."""
+
+    name: str = "video"
+    prompt: str
+    size: str
+    seconds: float
+    images: tuple[MediaInput, ...] = ()
+    characters: tuple[CharacterInput, ...] = ()
+    extra: dict[str, Any] = {}
+
+
+class Shots(Struct, frozen=True, kw_only=True, tag="shots"):
+    """Make one video of several shots; *direction* is common to all.
+
+    Composed, a shot goes on from the last frame of the one before, or starts anew where *transition* is "cut".
+    """
+
+    name: str = "video"
+    shots: tuple[Shot, ...]
+    size: str
+    direction: str = ""
+    transition: Literal["continue", "cut"] = "continue"
+    images: tuple[MediaInput, ...] = ()
+    characters: tuple[CharacterInput, ...] = ()
+    extra: dict[str, Any] = {}
+
+
+class Change(Struct, frozen=True, kw_only=True, tag="change"):
+    """Make the *source* anew with a change (a remix or an edit)."""
+
+    name: str = "video"
+    source: Source
+    prompt: str
+    size: str
+    seconds: float
+    characters: tuple[CharacterInput, ...] = ()
+    extra: dict[str, Any] = {}
+
+
+class Extend(Struct, frozen=True, kw_only=True, tag="extend"):
+    """Go on where the *source* ends, for *seconds* more; the result is both."""
+
+    name: str = "video"
+    source: Source
+    prompt: str
+    seconds: float
+    characters: tuple[CharacterInput, ...] = ()
+    extra: dict[str, Any] = {}
+
+
+class Cast(Struct, frozen=True, kw_only=True, tag="cast"):
+    """Make a character out of a video. Without *keep* it is removed when the job ends."""
+
+    name: str = "character"
+    video: MediaInput
+    called: str | None = None
+    """The `@name` it shall have, without the @; None: one is made up."""
+    keep: bool = True
+
+
+class Step(Struct, frozen=True, kw_only=True, tag="step"):
+    """Call the mode's own async method *function*(job, results, **arguments); what it returns is kept, not made twice.
+
+    *results* are those of the steps in *after*, by name. It returns a `Result`.
+    """
+
+    name: str
+    function: str
+    arguments: dict[str, Any] = {}
+    after: tuple[str, ...] = ()
+
+
+AnyStep = Image | Clip | Shots | Change | Extend | Cast | Step
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a mode makes of a request. The last step's result is the job's, unless *output* names another."""
+
+    steps: tuple[AnyStep, ...]
+    output: str | None = None
+    format: int = PLAN_FORMAT
+
+
+def uses(step: AnyStep) -> tuple[str, ...]:
+    """The names of the steps whose results *step* needs."""
+    if isinstance(step, Step):
+        return step.after
+    fields = (getattr(step, field) for field in step.__struct_fields__)
+    inputs: Iterable[Any] = (item for value in fields for item in (value if isinstance(value, tuple) else (value,)))
+    return tuple(dict.fromkeys(item.step for item in inputs if isinstance(item, Use)))
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """What a step gave: files, a character, or any JSON value."""
+
+    media: tuple[Media, ...] = ()
+    character: Character | None = None
+    value: Any = None
+
+
+# What a job says of itself as it goes.
+
+
+class Accepted(Struct, frozen=True, kw_only=True, tag="accepted", tag_field="type"):
+    """The job is stored; it will be worked."""
+
+
+class Started(Struct, frozen=True, kw_only=True, tag="started", tag_field="type"):
+    """The job is being worked by this mode."""
+
+    mode: str
+
+
+class Waiting(Struct, frozen=True, kw_only=True, tag="waiting", tag_field="type"):
+    """The job waits, and for what. Not kept: only its latest value counts."""
+
+    reason: str
+
+
+class WayChosen(Struct, frozen=True, kw_only=True, tag="way_chosen", tag_field="type"):
+    """How a step is done on the engine at hand."""
+
+    step: str
+    way: Literal["native", "composed"]
+    reason: str
+
+
+class TaskSubmitted(Struct, frozen=True, kw_only=True, tag="task_submitted", tag_field="type"):
+    """An engine took a task."""
+
+    step: str
+    task: str
+    account: str
+
+
+class TaskRetried(Struct, frozen=True, kw_only=True, tag="task_retried", tag_field="type"):
+    """An engine did not take a task, or lost it; it is tried again."""
+
+    step: str
+    task: str
+    account: str
+    code: str
+    message: str
+
+
+class Progress(Struct, frozen=True, kw_only=True, tag="progress", tag_field="type"):
+    """How far the job is, 0 to 100. Not kept: only its latest value counts."""
+
+    percent: int
+
+
+class StepDone(Struct, frozen=True, kw_only=True, tag="step_done", tag_field="type"):
+    """A step's result is kept."""
+
+    step: str
+
+
+class Note(Struct, frozen=True, kw_only=True, tag="note", tag_field="type"):
+    """Anything a mode wants to say to the client."""
+
+    text: str
+
+
+class Output(Struct, frozen=True, kw_only=True, tag="output", tag_field="type"):
+    """Something that the job was to make."""
+
+    media: tuple[Media, ...] = ()
+    character: Character | None = None
+    text: str | None = None
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why a job failed: *code* and *message* as in the errors of the API."""
+
+    code: str
+    message: str
+    param: str | None = None
+    status: int = 500
+
+
+class Ended(Struct, frozen=True, kw_only=True, tag="ended", tag_field="type"):
+    """The job is over; nothing follows."""
+
+    status: Literal["completed", "failed", "cancelled"]
+    error: Failure | None = None
+
+
+Event = (
+    Accepted | Started | Waiting | WayChosen | TaskSubmitted | TaskRetried | Progress | StepDone | Note | Output | Ended
+)
+
+
+class Job(Protocol):
+    """A job as its mode sees it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def request(self) -> Request: ...
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """For a mode's own calls: through the default proxy. The core closes it."""
+
+    def carry_out(self, plan: Plan) -> AsyncIterator[Event]:
+        """Do the plan's steps; a step done before a restart is not done again. Raises what the steps raise."""
+
+    async def step(self, name: str, function: Callable[[], Awaitable[T]], result: type[T]) -> T:
+        """Call *function* once in the job's life; its *result* (a type that msgspec encodes) is kept under *name*."""
+
+    async def result(self, step: str) -> Result:
+        """What a step of a plan that was carried out gave."""
+
+    async def keep(self, file: Path) -> Media:
+        """Move an image or video file into the store, as the owner's."""
+
+    async def path(self, media: Media) -> Path:
+        """Where a kept file can be read."""
+
+
+class Mode(ABC):
+    """Decides what to make of a request, and yields what happens."""
+
+    name: ClassVar[str]
+    """A slug; unique among the modes installed."""
+    api_version: ClassVar[int]
+    priority: ClassVar[int] = 0
+    """Of the modes that accept a request the highest wins, then the name."""
+    description: ClassVar[str] = ""
+    models: ClassVar[Sequence[Model]] = ()
+    """Public models that this mode brings along."""
+    parameters: ClassVar[type[Struct] | None] = None
+    """The request's *extra* fields that this mode understands; wrong ones are answered with 400."""
+    settings_type: ClassVar[type[Struct] | None] = None
+    """The mode's own settings: a struct whose fields all have defaults."""
+
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        """*settings* are the values set by the operator, by field name of `settings_type`."""
+        self.settings: Struct | None = self.settings_type(**(settings or {})) if self.settings_type else None
+
+    @abstractmethod
+    def accepts(self, request: Request) -> bool:
+        """Whether this mode is for *request*: by syntax only; pure, and never raises."""
+
+    def references(self, request: Request) -> Sequence[Reference]:
+        """What *request* refers to: here its source, its characters and each `@name` of its prompt. Pure."""
+        source = () if request.source is None else (VideoReference(request.source),)
+        given = tuple(CharacterReference(name, must_exist=True) for name in request.characters)
+        return (*source, *given, *mentions(request.prompt))
+
+    @abstractmethod
+    def plan(self, request: Request, found: Found) -> Plan:
+        """The steps that make what *request* asks for. Pure; raises `sora2api.errors.InvalidRequest` and its kin."""
+
+    async def run(self, job: Job) -> AsyncIterator[Event]:
+        """Work the job. After a restart it runs anew; what it did by durable steps is not done again."""
+        async for event in job.carry_out(job.plan):
+            yield event
+
+    async def open(self) -> None:
+        """Set up what the mode holds while the server runs."""
+
+    async def close(self) -> None:
+        """Give back what `open` took."""

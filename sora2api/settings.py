@@ -1,0 +1,171 @@
+"""The settings: one table of (name, default, help), read by the command line, the environment, the files and the panel.
+
+A value comes from the command line, else the environment (`SORA2API_<NAME>`), else the database (panel), else the TOML
+file, else the default. Whatever stands above the database is pinned: the panel shows it read-only, with its source.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sora2api.errors import InvalidValue
+
+PREFIX: Final = "SORA2API_"
+FILE: Final = "sora2api.toml"
+MEBIBYTE: Final = 1024 * 1024
+
+Source = Literal["command line", "environment", "database", "file", "default"]
+
+
+def _help(text: str, **limits: Any) -> Meta:
+    return Meta(description=text, **limits)
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings with their defaults. Times are in seconds, sizes in bytes."""
+
+    host: Annotated[str, _help("The address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, _help("The port to listen on; 0 takes a free one.", ge=0, le=65535)] = 8000
+    public_url: Annotated[str, _help("What links begin with; empty: the request's own scheme and host.")] = ""
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        _help("Networks of the proxies whose X-Forwarded-For, -Proto and -Host are believed."),
+    ] = ()
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _help("How much is logged.")] = "info"
+
+    sandbox: Annotated[bool, _help("Serve from the sandbox even though there are accounts.")] = False
+    sandbox_delay: Annotated[float, _help("How long the sandbox takes over a video.", ge=0)] = 4.0
+
+    default_proxy: Annotated[str, _help("The proxy of accounts that name none, and of fetches for clients.")] = ""
+    fetch_allow: Annotated[tuple[str, ...], _help("Private networks that links given by clients may point to.")] = ()
+    fetch_timeout: Annotated[float, _help("How long fetching a client's link may take.", gt=0)] = 60.0
+    engine_timeout: Annotated[float, _help("How long an engine may take to answer.", gt=0)] = 600.0
+
+    json_limit: Annotated[int, _help("The largest JSON body taken.", gt=0)] = 150 * MEBIBYTE
+    upload_limit: Annotated[int, _help("The largest upload or fetched file taken.", gt=0)] = 200 * MEBIBYTE
+
+    wait_limit: Annotated[float, _help("How long a request that waits for its result may wait.", gt=0)] = 1800.0
+    heartbeat: Annotated[
+        float, _help("Seconds of silence after which a stream says that it is alive.", gt=0, le=15)
+    ] = 15.0
+    cancel_on_disconnect: Annotated[bool, _help("Cancel a chat's job when its client goes away.")] = False
+    chat_video: Annotated[
+        Literal["link", "html", "predecessor"],
+        _help("How a chat reply shows a video: a link, an HTML player, a fenced one."),
+    ] = "link"
+    chat_chores: Annotated[bool, _help("Answer the title and tag requests of chat programs with a short text.")] = True
+
+    queue_limit: Annotated[int, _help("How many jobs may wait.", gt=0)] = 10_000
+    queue_timeout: Annotated[float, _help("How long a job may wait for an account.", gt=0)] = 3600.0
+    native_wait: Annotated[float, _help("How long a native way waits for its account before it is composed.", ge=0)] = (
+        30.0
+    )
+    strategy: Annotated[
+        Literal["least_busy", "round_robin", "weighted", "random"],
+        _help("How an account is chosen among those that can."),
+    ] = "least_busy"
+    tries: Annotated[int, _help("How often a task that no engine took is submitted.", ge=1)] = 4
+    lookup_interval: Annotated[float, _help("The time between two looks for a submit whose answer was lost.", ge=0)] = (
+        10.0
+    )
+    poll_interval: Annotated[float, _help("The longest time between two polls of a task.", gt=0)] = 5.0
+
+    output_lifetime: Annotated[float, _help("How long outputs are kept.", gt=0)] = 7 * 86400.0
+    input_lifetime: Annotated[float, _help("How long inputs are kept after their job.", ge=0)] = 3600.0
+    share: Annotated[bool, _help("Whether others may open a video's share page and remix by its share id.")] = True
+    disk_reserve: Annotated[int, _help("Free disk below which no new job is taken.", ge=0)] = 512 * MEBIBYTE
+
+    disabled_plugins: Annotated[tuple[str, ...], _help("Plugins not to load, by name.")] = ()
+    plugins_folder: Annotated[
+        str, _help("A folder of plugins, for where pip cannot be used; empty: DATA_DIR/plugins.")
+    ] = ""
+    shutdown_timeout: Annotated[float, _help("How long open replies may take to end at a stop.", gt=0)] = 10.0
+
+
+class Loaded(Struct, frozen=True):
+    """The settings in force, and where each of them comes from."""
+
+    settings: Settings
+    sources: dict[str, Source]
+
+
+def data_folder(given: str | None = None) -> Path:
+    """The data directory: *given*, else `SORA2API_DATA_DIR`, else `~/.local/share/sora2api`."""
+    named = given or os.environ.get(f"{PREFIX}DATA_DIR")
+    return Path(named).expanduser().absolute() if named else Path.home() / ".local/share/sora2api"
+
+
+def load(
+    folder: Path,
+    *,
+    command_line: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    database: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """Put the settings together. A wrong value raises `InvalidValue`, which names the setting and its source."""
+    environment = os.environ if environment is None else environment
+    layers: tuple[tuple[Source, Mapping[str, Any]], ...] = (
+        ("file", _read_file(folder / FILE)),
+        ("database", database or {}),
+        (
+            "environment",
+            {name: environment[key] for name in names() if (key := PREFIX + name.upper()) in environment},
+        ),
+        ("command line", {name: value for name, value in (command_line or {}).items() if value is not None}),
+    )
+    values: dict[str, Any] = {}
+    sources: dict[str, Source] = dict.fromkeys(names(), "default")
+    for source, layer in layers:
+        for name, value in layer.items():
+            values[name] = parse(name, value, source=source)
+            sources[name] = source
+    return Loaded(Settings(**values), sources)
+
+
+def names() -> tuple[str, ...]:
+    return Settings.__struct_fields__
+
+
+def parse(name: str, value: Any, *, source: Source) -> Any:
+    """*value* as the type of the setting *name*; text is understood as an environment variable's is."""
+    if name not in names():
+        raise InvalidValue(f"There is no setting {name!r} ({source}).", param=name)
+    kind = Settings.__annotations__[name]
+    if isinstance(value, str) and kind.__origin__ is not str and getattr(kind.__origin__, "__origin__", None) is tuple:
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        parsed = msgspec.convert(value, kind, strict=False)
+        for network in parsed if name in ("trusted_proxies", "fetch_allow") else ():
+            ip_network(network)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise InvalidValue(f"The setting {name} ({source}) is wrong: {error}", param=name) from error
+    return parsed
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidValue(f"{path} is not valid TOML: {error}") from error
+
+
+class Described(Struct, frozen=True):
+    """A row of the table of settings."""
+
+    name: str
+    default: Any
+    help: str
+
+
+def table() -> tuple[Described, ...]:
+    """All settings, for --help, the docs and the panel."""
+    fields = msgspec.structs.fields(Settings)
+    return tuple(Described(field.name, field.default, field.type.__metadata__[0].description) for field in fields)

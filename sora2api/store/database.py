@@ -1,0 +1,131 @@
+"""The database: one writer whose waiting writes share a transaction, and a few readers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy import Connection, event, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from sora2api.store import tables
+
+FILE: Final = "sora2api.db"
+_BATCH: Final = 256
+_READERS: Final = 3
+
+T = TypeVar("T")
+Write = Callable[[AsyncConnection], Awaitable[T]]
+
+
+class _Waiting(Generic[T]):
+    """A write that waits for its commit."""
+
+    __slots__ = ("done", "write")
+
+    def __init__(self, write: Write[T]) -> None:
+        self.write = write
+        self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+
+class Database:
+    """SQLite in WAL mode. `write` returns when its transaction is on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = _engine(path, begin="BEGIN IMMEDIATE", connections=1)
+        self._reader = _engine(path, begin="BEGIN", connections=_READERS)
+        self._waiting: asyncio.Queue[_Waiting[Any] | None] = asyncio.Queue()
+        self._committer = asyncio.create_task(self._commit(), name="committer")
+
+    async def write(self, write: Write[T]) -> T:
+        """Run *write* in a transaction that it may share with others, so it can be run twice.
+
+        Cancelling the caller does not undo what was committed.
+        """
+        waiting = _Waiting(write)
+        self._waiting.put_nowait(waiting)
+        return await asyncio.shield(waiting.done)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self._reader.connect() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Commit what waits, then close."""
+        self._waiting.put_nowait(None)
+        await self._committer
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+    async def _commit(self) -> None:
+        open_ = True
+        while open_:
+            batch = [await self._waiting.get()]
+            while len(batch) < _BATCH and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            open_ = None not in batch
+            writes = [waiting for waiting in batch if waiting is not None]
+            if len(writes) > 1 and await self._transact(writes, last=False):
+                continue
+            for waiting in writes:
+                await self._transact([waiting], last=True)
+
+    async def _transact(self, writes: Sequence[_Waiting[Any]], *, last: bool) -> bool:
+        """Commit the *writes* together. False: nothing was done; their waiters hear of it only at the *last* try."""
+        failure: BaseException | None = None
+        results: list[Any] = []
+        try:
+            async with self._writer.begin() as connection:
+                for waiting in writes:
+                    attempt = asyncio.ensure_future(waiting.write(connection))
+                    await asyncio.wait((attempt,))
+                    failure = attempt.exception()
+                    if failure is not None:
+                        await connection.rollback()
+                        break
+                    results.append(attempt.result())
+        except SQLAlchemyError as error:
+            failure = error
+        if failure is None:
+            for waiting, result in zip(writes, results, strict=True):
+                waiting.done.set_result(result)
+        elif last:
+            writes[0].done.set_exception(failure)
+            writes[0].done.exception()  # its caller may be gone
+        return failure is None
+
+
+def _engine(path: Path, *, begin: str, connections: int) -> AsyncEngine:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=connections, max_overflow=0)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_up(dbapi: Any, _record: Any) -> None:
+        configure(dbapi)
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def configure(dbapi: Any) -> None:
+    """Set a SQLite connection up: transactions begun by us, durable commits, foreign keys."""
+    dbapi.isolation_level = None
+    cursor = dbapi.cursor()
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+async def bump(connection: AsyncConnection) -> None:
+    """Tell a running server, within the same transaction, that what it holds in memory has changed."""
+    await connection.execute(update(tables.revision).values(number=tables.revision.c.number + 1))
+
+
+async def revision(database: Database) -> int:
+    async with database.reading() as connection:
+        return (await connection.execute(select(tables.revision.c.number))).scalar_one()

@@ -1,0 +1,71 @@
+"""Bringing a database to the schema of this program, after a copy of it was made."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, event
+
+from sora2api.errors import Sora2ApiError
+from sora2api.migrations import HEAD, REVISIONS
+from sora2api.store.database import FILE, configure
+
+
+class NewerDatabase(Sora2ApiError):
+    """The database was made by a newer version of the program."""
+
+    code = "newer_database"
+
+
+def migrate(folder: Path) -> None:
+    """Create or upgrade the database in *folder*. Safe beside others who do the same; blocking."""
+    path = folder / FILE
+    if current(path) == HEAD:
+        return
+    engine = create_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", lambda dbapi, _record: configure(dbapi))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        with engine.begin() as connection:
+            found = current(path)
+            if found != HEAD:
+                _copy(path, found)
+                _upgrade(connection)
+    finally:
+        engine.dispose()
+    path.chmod(0o600)
+
+
+def current(path: Path) -> str | None:
+    """The revision of the database at *path*, None where there is none yet. A newer one raises `NewerDatabase`."""
+    if not path.exists():
+        return None
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    if row is None:
+        return None
+    if row[0] not in REVISIONS:
+        raise NewerDatabase(f"The database is at revision {row[0]}; this program knows up to {HEAD}.")
+    return str(row[0])
+
+
+def _copy(path: Path, found: str | None) -> None:
+    if found is None:
+        return
+    with (
+        closing(sqlite3.connect(path)) as source,
+        closing(sqlite3.connect(f"{path}.before-{HEAD}")) as target,
+    ):
+        source.backup(target)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "sora2api.migrations:")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

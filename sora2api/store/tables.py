@@ -1,0 +1,205 @@
+"""The tables. Times are seconds since the epoch, as floats; JSON columns hold what msgspec encodes."""
+
+from typing import Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# What a running server holds in memory; `revision` is bumped with every change, so that it looks again.
+
+revision = Table(
+    "revision", metadata, Column("id", Integer, primary_key=True), Column("number", Integer, nullable=False)
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("hint", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("password", String(200), nullable=False),
+    Column("must_change", Boolean, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("user_id", String(40), ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("csrf", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("driver", String(64), nullable=False),
+    Column("base_url", String(2000), nullable=False),
+    Column("token", LargeBinary),
+    Column("proxy", LargeBinary),
+    Column("image_slots", Integer, nullable=False),
+    Column("video_slots", Integer, nullable=False),
+    Column("weight", Float, nullable=False),
+    Column("remake_lost", Boolean, nullable=False),
+    Column("settings", LargeBinary, nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("models", LargeBinary, nullable=False),
+    Column("checked_at", Float),
+    Column("set_aside", String(64)),
+    Column("set_aside_at", Float),
+    Column("rests_until", Float),
+    Column("created_at", Float, nullable=False),
+    Column("removed_at", Float),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("entry", LargeBinary, nullable=False),
+)
+
+# Jobs and what they leave.
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("owner", String(40), nullable=False),
+    Column("mode", String(64), nullable=False),
+    Column("mode_version", String(64), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("size", String(16), nullable=False),
+    Column("seconds", Float),
+    Column("source", String(48)),
+    Column("request", LargeBinary, nullable=False),
+    Column("plan", LargeBinary, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("progress", Integer, nullable=False),
+    Column("error", LargeBinary),
+    Column("outputs", LargeBinary),
+    Column("engine", String(64)),
+    Column("share_id", String(40), unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("completed_at", Float),
+    Column("expires_at", Float),
+    Index("ix_jobs_owner_kind_created_at", "owner", "kind", "created_at", "id"),
+    Index("ix_jobs_status", "status"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("job_id", String(48), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("result", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("job_id", String(48), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("step", String(200), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("account_id", String(40), ForeignKey("accounts.id"), nullable=False),
+    Column("slot", String(8), nullable=False),
+    Column("make", String(16), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("engine_task", String(500)),
+    Column("result", LargeBinary),
+    Column("error", LargeBinary),
+    Column("intended_at", Float, nullable=False),
+    Column("submitted_at", Float),
+    Column("ended_at", Float),
+    UniqueConstraint("job_id", "step", "attempt"),
+    Index("ix_tasks_account_id_engine_task", "account_id", "engine_task"),
+    Index("ix_tasks_ended_at", "ended_at"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("job_id", String(48), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("owner", String(40), nullable=False),
+    Column("job_id", String(48), index=True),
+    Column("role", String(16), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("bytes", Integer, nullable=False),
+    Column("content_type", String(64), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("seconds", Float),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, index=True),
+)
+
+characters = Table(
+    "characters",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("owner", String(40), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("job_id", String(48), index=True),
+    Column("temporary", Boolean, nullable=False),
+    Column("character", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("owner", "name"),
+)

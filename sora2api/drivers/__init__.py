@@ -130,6 +130,13 @@ class Driver(ABC):
     async def check(self) -> Sequence[EngineModel]:
         """Ask the engine for its models, and so whether it is there and takes the token."""
 
+    def engine_model(
+        self, public: str, makes: Literal["image", "video"], offered: Sequence[EngineModel]
+    ) -> EngineModel | None:
+        """Which of the *offered* models answers for a *public* name: the one so named, else the first that can."""
+        able = [model for model in offered if ("image" if makes == "image" else "clip") in model.capabilities]
+        return next((model for model in able if model.name == public), able[0] if able else None)
+
     @abstractmethod
     async def submit(self, work: Work) -> TaskState:
         """Send *work*. What an engine makes while one waits comes back completed, with its outputs.

@@ -1,0 +1,176 @@
+"""The list of accounts: in memory for reading, written through to the database."""
+
+import secrets
+import time
+from collections.abc import Collection, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sora2api.drivers import EngineModel
+from sora2api.errors import InvalidValue, NotFound
+from sora2api.store.database import Database, bump
+from sora2api.store.secrets import Secrets
+from sora2api.store.tables import accounts, tasks
+
+Slot = Literal["image", "video"]
+
+SANDBOX: Final = "sandbox"
+"""The id and name of the account at the built-in sandbox."""
+
+_encode = msgspec.json.encode
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """An account and how it is. *set_aside* says why it is not used: until *rests_until*, or until somebody mends it."""
+
+    id: str
+    name: str
+    driver: str
+    base_url: str
+    token: str | None
+    proxy: str | None
+    image_slots: int
+    video_slots: int
+    weight: float
+    remake_lost: bool
+    settings: dict[str, Any]
+    sandbox: bool
+    enabled: bool
+    models: tuple[EngineModel, ...]
+    checked_at: float | None
+    set_aside: str | None
+    set_aside_at: float | None
+    rests_until: float | None
+    created_at: float
+    removed_at: float | None
+
+    def slots(self, slot: Slot) -> int:
+        return self.image_slots if slot == "image" else self.video_slots
+
+    def ready(self, now: float) -> bool:
+        """Whether it may be given new tasks."""
+        rests = self.set_aside is not None and (self.rests_until is None or self.rests_until > now)
+        return self.enabled and self.removed_at is None and not rests
+
+
+class AccountBook:
+    """All accounts. `load` first; a change made by another process is seen after the next `load`."""
+
+    def __init__(self, database: Database, vault: Secrets) -> None:
+        self._database = database
+        self._vault = vault
+        self._accounts: dict[str, Account] = {}
+
+    async def load(self) -> None:
+        """Read the accounts, the removed ones too as long as they have live tasks."""
+        followed = select(tasks.c.account_id).where(tasks.c.ended_at.is_(None))
+        wanted = accounts.c.removed_at.is_(None) | accounts.c.id.in_(followed)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(select(accounts).where(wanted).order_by(accounts.c.created_at))).all()
+        self._accounts = {row.id: self._account(row) for row in rows}
+
+    def all(self) -> Sequence[Account]:
+        return tuple(self._accounts.values())
+
+    def get(self, account_id: str) -> Account:
+        try:
+            return self._accounts[account_id]
+        except KeyError:
+            raise NotFound(f"There is no account {account_id!r}.") from None
+
+    def named(self, name: str) -> Account:
+        """The account that is in use under this name or id."""
+        for account in self._accounts.values():
+            if account.removed_at is None and name in (account.id, account.name):
+                return account
+        raise NotFound(f"There is no account {name!r}.", param="name")
+
+    def real(self) -> Sequence[Account]:
+        """The accounts that are in use and not the sandbox's."""
+        return [account for account in self._accounts.values() if not account.sandbox and account.removed_at is None]
+
+    async def add(
+        self,
+        *,
+        name: str,
+        driver: str,
+        base_url: str,
+        token: str | None,
+        proxy: str | None = None,
+        image_slots: int = 2,
+        video_slots: int = 2,
+        weight: float = 1.0,
+        remake_lost: bool = False,
+        settings: dict[str, Any] | None = None,
+        sandbox: bool = False,
+    ) -> Account:
+        if any(account.name == name and account.removed_at is None for account in self._accounts.values()):
+            raise InvalidValue(f"There is an account named {name!r} already.", param="name")
+        account = Account(
+            id=SANDBOX if sandbox else f"acc_{secrets.token_hex(8)}",
+            name=name,
+            driver=driver,
+            base_url=base_url,
+            token=token,
+            proxy=proxy,
+            image_slots=image_slots,
+            video_slots=video_slots,
+            weight=weight,
+            remake_lost=remake_lost,
+            settings=settings or {},
+            sandbox=sandbox,
+            enabled=True,
+            models=(),
+            checked_at=None,
+            set_aside=None,
+            set_aside_at=None,
+            rests_until=None,
+            created_at=time.time(),
+            removed_at=None,
+        )
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(insert(accounts).values(**self._columns(account, account.__struct_fields__)))
+            await bump(connection)
+
+        await self._database.write(write)
+        self._accounts[account.id] = account
+        return account
+
+    async def change(self, account_id: str, **changes: Any) -> Account:
+        """Change fields of an account; what the account learns of itself while it works is changed here too."""
+        changed = msgspec.structs.replace(self.get(account_id), **changes)
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(accounts).where(accounts.c.id == account_id).values(**self._columns(changed, changes))
+            )
+            await bump(connection)
+
+        await self._database.write(write)
+        self._accounts[account_id] = changed
+        return changed
+
+    async def remove(self, account_id: str) -> None:
+        """Give it no new tasks; those it has are followed to their end."""
+        await self.change(account_id, removed_at=time.time())
+
+    def _columns(self, account: Account, names: Collection[str]) -> dict[str, Any]:
+        values = {name: getattr(account, name) for name in names}
+        for name in {"token", "proxy"} & values.keys():
+            values[name] = None if values[name] is None else self._vault.seal(values[name])
+        for name in {"settings", "models"} & values.keys():
+            values[name] = _encode(values[name])
+        return values
+
+    def _account(self, row: Row[Any]) -> Account:
+        values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+        for name in ("token", "proxy"):
+            values[name] = None if values[name] is None else self._vault.unseal(values[name])
+        values["settings"] = msgspec.json.decode(values["settings"])
+        values["models"] = msgspec.json.decode(values["models"], type=tuple[EngineModel, ...])
+        return Account(**values)

@@ -1,0 +1,290 @@
+"""Kept files: content-addressed on disk, with a row an asset.
+
+A file is written to the scratch folder, examined, fsynced and renamed into place, and only then recorded. What a crash
+leaves in between has no row; `sweep` removes it at the next start.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterable, Collection, Iterator
+from contextlib import contextmanager
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sora2api.errors import DiskFull, Gone, InvalidImage, InvalidVideo, NotFound, TooLarge
+from sora2api.media import clips, pictures
+from sora2api.media.sniff import Sniffed, sniff
+from sora2api.media.workshop import Workshop
+from sora2api.modes import Kind, Media
+from sora2api.store.database import Database
+from sora2api.store.tables import assets
+
+Role = Literal["input", "output", "frame", "character", "poster"]
+
+_HEAD: Final = 64
+_FLUSH: Final = 1024 * 1024
+
+
+class Arrival(Struct, frozen=True, kw_only=True):
+    """A file that was examined and found good, on its way into the store."""
+
+    media: Media
+    path: Path
+    sha256: str
+    bytes: int
+
+
+class Asset(Struct, frozen=True, kw_only=True):
+    """A kept file."""
+
+    id: str
+    owner: str
+    job_id: str | None
+    media: Media
+    path: Path
+    bytes: int
+    expires_at: float | None
+
+
+class MediaStore:
+    """The kept files below *folder*."""
+
+    def __init__(self, folder: Path, database: Database, workshop: Workshop, *, reserve: int) -> None:
+        self.workshop = workshop
+        self._files = folder / "media"
+        self._scratch = folder / "scratch"
+        self._database = database
+        self._reserve = reserve
+        self._arriving: Counter[str] = Counter()
+        for path in (self._files, self._scratch):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    # Room.
+
+    def free(self) -> int:
+        """Free bytes on the disk."""
+        return shutil.disk_usage(self._files).free
+
+    def check_room(self) -> None:
+        """Raise `DiskFull` when the disk is nearly full."""
+        if self.free() < self._reserve:
+            raise DiskFull
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for files on their way, removed afterwards."""
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
+    def empty_scratch(self) -> None:
+        """Remove what a crash left in the scratch folder."""
+        for path in self._scratch.iterdir():
+            shutil.rmtree(path, ignore_errors=True)
+
+    # Coming in.
+
+    async def examine(self, path: Path, *, expect: Kind | None = None) -> Arrival:
+        """Look at a file's bytes. Raises `InvalidImage` or `InvalidVideo` when it is damaged, or not as expected."""
+        found = await asyncio.to_thread(_sniff, path)
+        if found is None or (expect is not None and found.kind != expect):
+            wrong = InvalidVideo if expect == "video" else InvalidImage
+            raise wrong("The file is not an image." if wrong is InvalidImage else "The file is not a video.")
+        media = await self._probe(path, found)
+        digest, size = await asyncio.to_thread(_digest, path)
+        return Arrival(media=media, path=path, sha256=digest, bytes=size)
+
+    async def _probe(self, path: Path, found: Sniffed) -> Media:
+        asset = f"asset_{secrets.token_hex(16)}"
+        if found.kind == "image":
+            picture = await self.workshop.run(pictures.probe, path)
+            return Media(
+                asset=asset,
+                kind="image",
+                content_type=found.content_type,
+                width=picture.width,
+                height=picture.height,
+            )
+        clip = await self.workshop.run(clips.probe, path)
+        return Media(
+            asset=asset,
+            kind="video",
+            content_type=found.content_type,
+            width=clip.width,
+            height=clip.height,
+            seconds=clip.seconds,
+        )
+
+    @contextmanager
+    def arriving(self, arrivals: Collection[Arrival]) -> Iterator[None]:
+        """Keeps files from being removed between `settle` and the commit of their rows."""
+        digests = Counter(arrival.sha256 for arrival in arrivals)
+        self._arriving += digests
+        try:
+            yield
+        finally:
+            self._arriving -= digests
+
+    async def settle(self, arrival: Arrival) -> None:
+        """Move the file to its place, durably."""
+        await asyncio.to_thread(_settle, arrival.path, self._place(arrival.sha256))
+
+    async def keep(
+        self,
+        path: Path,
+        *,
+        owner: str,
+        job_id: str | None,
+        role: Role,
+        expect: Kind | None = None,
+        expires_at: float | None = None,
+    ) -> Media:
+        """Examine, settle and record a file in one go."""
+        arrival = await self.examine(path, expect=expect)
+        with self.arriving((arrival,)):
+            await self.settle(arrival)
+            await self._database.write(
+                lambda connection: record(
+                    connection, arrival, owner=owner, job_id=job_id, role=role, expires_at=expires_at
+                )
+            )
+        return arrival.media
+
+    # Going out.
+
+    async def find(self, asset_id: str) -> Asset:
+        """A kept file by its id. Raises `NotFound`, or `Gone` when it has expired."""
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(assets).where(assets.c.id == asset_id))).one_or_none()
+        if row is None:
+            raise NotFound("There is no such file here.")
+        if row.expires_at is not None and row.expires_at < time.time():
+            raise Gone("The file has expired.")
+        media = Media(
+            asset=row.id,
+            kind=row.kind,
+            content_type=row.content_type,
+            width=row.width,
+            height=row.height,
+            seconds=row.seconds,
+        )
+        return Asset(
+            id=row.id,
+            owner=row.owner,
+            job_id=row.job_id,
+            media=media,
+            path=self._place(row.sha256),
+            bytes=row.bytes,
+            expires_at=row.expires_at,
+        )
+
+    async def path(self, media: Media) -> Path:
+        return (await self.find(media.asset)).path
+
+    async def remove(self, condition: Any) -> None:
+        """Remove the assets that meet the *condition* on the table of assets, and the files that nobody else keeps."""
+
+        async def write(connection: AsyncConnection) -> None:
+            digests = set((await connection.execute(select(assets.c.sha256).where(condition))).scalars())
+            await connection.execute(delete(assets).where(condition))
+            kept = await connection.execute(select(assets.c.sha256).where(assets.c.sha256.in_(digests)))
+            for digest in digests - set(kept.scalars()):
+                if self._arriving[digest] <= 0:
+                    await asyncio.to_thread(self._place(digest).unlink, missing_ok=True)
+
+        await self._database.write(write)
+
+    async def sweep(self) -> int:
+        """Remove the files that no row knows; how many there were. At a start, before any job runs."""
+        present = await asyncio.to_thread(lambda: {path.name: path for path in self._files.glob("*/*")})
+        async with self._database.reading() as connection:
+            known = set((await connection.execute(select(assets.c.sha256).distinct())).scalars())
+        orphans = [path for name, path in present.items() if name not in known]
+        await asyncio.to_thread(lambda: [path.unlink() for path in orphans])
+        return len(orphans)
+
+    async def held(self) -> int:
+        """Bytes of all kept files, as recorded."""
+        async with self._database.reading() as connection:
+            return (await connection.execute(select(func.coalesce(func.sum(assets.c.bytes), 0)))).scalar_one()
+
+    def _place(self, sha256: str) -> Path:
+        return self._files / sha256[:2] / sha256
+
+
+async def record(
+    connection: AsyncConnection,
+    arrival: Arrival,
+    *,
+    owner: str,
+    job_id: str | None,
+    role: Role,
+    expires_at: float | None = None,
+) -> None:
+    """The row of a file that was settled."""
+    media = arrival.media
+    await connection.execute(
+        insert(assets).values(
+            id=media.asset,
+            owner=owner,
+            job_id=job_id,
+            role=role,
+            kind=media.kind,
+            sha256=arrival.sha256,
+            bytes=arrival.bytes,
+            content_type=media.content_type,
+            width=media.width,
+            height=media.height,
+            seconds=media.seconds,
+            created_at=time.time(),
+            expires_at=expires_at,
+        )
+    )
+
+
+async def receive(chunks: AsyncIterable[bytes], target: Path, *, limit: int, begin: int = 0) -> int:
+    """Write what comes to *target*, from the byte *begin* on; how long the file is now. Beyond *limit*: `TooLarge`."""
+    length = begin
+    with await asyncio.to_thread(target.open, "ab" if begin else "wb") as file:
+        pending = bytearray()
+        async for chunk in chunks:
+            length += len(chunk)
+            if length > limit:
+                raise TooLarge(f"The file is larger than {limit} bytes.")
+            pending += chunk
+            if len(pending) >= _FLUSH:
+                await asyncio.to_thread(file.write, bytes(pending))
+                pending.clear()
+        await asyncio.to_thread(file.write, bytes(pending))
+    return length
+
+
+def _sniff(path: Path) -> Sniffed | None:
+    with path.open("rb") as file:
+        return sniff(file.read(_HEAD))
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest(), file.seek(0, os.SEEK_END)
+
+
+def _settle(path: Path, place: Path) -> None:
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    path.replace(place)
+    folder = os.open(place.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,252 @@
+"""The engine itself: accepts tasks durably, renders each order once, and after a restart takes up what is unfinished."""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from sora2api.errors import EngineFault, InvalidRequest, NotFound, Sora2ApiError
+from sora2api.media.workshop import Workshop
+from sora2api.sandbox import studio
+from sora2api.sandbox.ledger import Ledger
+from sora2api.sandbox.orders import Order, PictureOrder, Portrait, name_of
+from sora2api.sandbox.shelf import Shelf
+from sora2api.sandbox.tasks import Character, Fault, PictureRequest, Task
+
+CAPABILITIES: Mapping[str, tuple[str, ...]] = {
+    "sandbox-image": ("image", "image_edit", "mask"),
+    "sandbox-video": ("clip", "first_frame", "remix", "edit", "extend", "characters", "shots", "list", "cancel"),
+}
+PICTURE_SHARE = 0.25
+"""How long pictures take, as a share of the delay of clips."""
+REPLAY_FOR = 24 * 3600.0
+"""How long a picture request is remembered by its key, and its pictures are kept, in seconds."""
+FACES = 4
+"""How many frames of a clip show a character."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a sandbox behaves: whose keys it takes, how long it takes in seconds, what it cannot do."""
+
+    folder: Path
+    keys: Collection[str] = ("sk-sandbox",)
+    delay: float = 4.0
+    without: Collection[str] = ()
+
+    def offers(self, capability: str) -> bool:
+        return capability not in self.without
+
+
+class Engine:
+    """Everything that was accepted, and those at work on it."""
+
+    def __init__(self, options: Options, ledger: Ledger, shelf: Shelf, workshop: Workshop) -> None:
+        self.options = options
+        self.ledger = ledger
+        self.shelf = shelf
+        self.tasks: dict[str, Task] = {}
+        self.characters: dict[str, Character] = {}
+        self._requests: dict[str, PictureRequest] = {}
+        self._workshop = workshop
+        self._renders: dict[str, asyncio.Task[None]] = {}
+        self._carried: dict[str, asyncio.Task[None]] = {}
+        self._accepting = asyncio.Lock()
+
+    # Start and stop.
+
+    async def take_up(self) -> None:
+        """Reads what was accepted and goes on with what is unfinished."""
+        self.tasks = {
+            name: msgspec.json.decode(body, type=Task) for name, body in (await self.ledger.all("task")).items()
+        }
+        characters = await self.ledger.all("character")
+        self.characters = {name: msgspec.json.decode(body, type=Character) for name, body in characters.items()}
+        for name, body in (await self.ledger.all("request")).items():
+            request = msgspec.json.decode(body, type=PictureRequest)
+            if request.created > time.time() - REPLAY_FOR:
+                self._requests[name] = request
+            else:
+                await self.ledger.drop("request", name)
+        await asyncio.to_thread(self.shelf.sweep, self._in_use(), unused_since=time.time() - REPLAY_FOR)
+        for task in self.tasks.values():
+            if task.ended is None:
+                self._carry(task)
+
+    async def stop(self) -> None:
+        working = [*self._carried.values(), *self._renders.values()]
+        for work in working:
+            work.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+    # Clips.
+
+    def task(self, name: str) -> Task:
+        if name not in self.tasks:
+            raise NotFound(f"There is no video {name!r} here.")
+        return self.tasks[name]
+
+    async def accept(self, task: Task) -> Task:
+        """Keeps a new task and sets to work; it is durable when this returns."""
+        await self.ledger.accept("task", task.id, msgspec.json.encode(task))
+        self.tasks[task.id] = task
+        self._carry(task)
+        return task
+
+    async def delete(self, task: Task) -> None:
+        """Forgets a task, which stops it if it runs, and the files that nothing else needs."""
+        await self.ledger.drop("task", task.id)
+        self.tasks.pop(task.id, None)
+        if work := self._carried.get(task.id):
+            work.cancel()
+        await self.forget_files()
+
+    async def forget_files(self) -> None:
+        """Removes files that no task, character or recent request needs, save those that came in just now."""
+        await asyncio.to_thread(self.shelf.sweep, self._in_use(), unused_since=time.time() - 60)
+
+    def due(self, created: float) -> float:
+        return created + self.options.delay
+
+    # Characters.
+
+    async def cast(self, name: str, clip: Path) -> Character:
+        """Makes a character of a clip's best frames. Raises InvalidVideo."""
+        pictures = await self.work(studio.faces, clip, self.shelf.folder, FACES)
+        character = Character(f"char_{secrets.token_hex(12)}", time.time(), Portrait(name, pictures))
+        await self.ledger.keep("character", character.id, msgspec.json.encode(character))
+        self.characters[character.id] = character
+        return character
+
+    def character(self, name: str, *, param: str | None = None) -> Character:
+        if name not in self.characters:
+            raise NotFound(f"There is no character {name!r} here.", param=param)
+        return self.characters[name]
+
+    async def dismiss(self, character: Character) -> None:
+        await self.ledger.drop("character", character.id)
+        self.characters.pop(character.id, None)
+        await self.forget_files()
+
+    # Pictures.
+
+    async def draw(self, orders: tuple[PictureOrder, ...], *, key: str | None) -> tuple[float, list[Path]]:
+        """Renders pictures; the same *key* is one request, however often it comes. Returns its time and the files."""
+        request = await self._request(orders, key or secrets.token_hex(16), lasting=key is not None)
+        files = await asyncio.gather(*(self.rendered(order) for order in request.orders))
+        await asyncio.sleep(request.created + self.options.delay * PICTURE_SHARE - time.time())
+        return request.created, files
+
+    async def _request(self, orders: tuple[PictureOrder, ...], key: str, *, lasting: bool) -> PictureRequest:
+        digest = hashlib.sha256(msgspec.json.encode(orders)).hexdigest()
+        async with self._accepting:
+            if known := self._requests.get(key):
+                if known.digest != digest:
+                    raise InvalidRequest(
+                        "This Idempotency-Key came with another request before.", param="Idempotency-Key"
+                    )
+                return known
+            request = PictureRequest(time.time(), digest, orders)
+            if lasting:
+                await self.ledger.accept("request", key, msgspec.json.encode(request))
+                self._requests[key] = request
+            else:
+                await self.ledger.count_create()
+            return request
+
+    # Files.
+
+    async def keep(self, data: IO[bytes], *, ending: str) -> str:
+        """Puts what a client sent on the shelf; returns its name there."""
+        return await asyncio.to_thread(self.shelf.put, data, ending=ending)
+
+    async def rendered(self, order: Order) -> Path:
+        """The file that *order* renders to; several who want it wait for the one rendering."""
+        name = name_of(order)
+        if not await asyncio.to_thread(self.shelf.has, name):
+            if name not in self._renders:
+                self._renders[name] = asyncio.create_task(self._render(order, name))
+            await asyncio.shield(self._renders[name])
+        return self.shelf.path(name)
+
+    async def derived(self, source: Path, ending: str, function: Any) -> Path:
+        """A file made of *source* by `function(source, target)` and kept beside it."""
+        name = source.stem + ending
+        if not await asyncio.to_thread(self.shelf.has, name):
+            await self.work(studio.derive, function, source, self.shelf.path(name))
+        return self.shelf.path(name)
+
+    async def work(self, function: Any, *args: Any, **options: Any) -> Any:
+        return await self._workshop.run(function, *args, **options)
+
+    async def _render(self, order: Order, name: str) -> None:
+        try:
+            await self.work(studio.render, order, self.shelf.folder, self.shelf.path(name))
+        finally:
+            del self._renders[name]
+
+    # Work.
+
+    def _carry(self, task: Task) -> None:
+        work = asyncio.create_task(self._carried_out(task))
+        self._carried[task.id] = work
+        work.add_done_callback(lambda _: self._carried.pop(task.id, None))
+
+    async def _carried_out(self, task: Task) -> None:
+        fault = task.refusal
+        try:
+            if fault is None:
+                await self.rendered(task.order)
+        except Sora2ApiError as error:
+            fault = Fault(error.code, error.message)
+        except OSError as error:
+            fault = Fault(
+                EngineFault.code, f"The clip could not be rendered: {error.strerror or type(error).__name__}."
+            )
+        await asyncio.sleep(task.due - time.time())
+        ended = msgspec.structs.replace(task, ended=time.time(), error=fault)
+        await self.ledger.keep("task", task.id, msgspec.json.encode(ended))
+        self.tasks[task.id] = ended
+
+    def _in_use(self) -> set[str]:
+        used = {name for character in self.characters.values() for name in character.portrait.pictures}
+        for task in self.tasks.values():
+            used |= _files(task)
+        for request in self._requests.values():
+            used |= {name_of(order) for order in request.orders}
+        return used | set(self._renders)
+
+
+def _files(task: Task) -> set[str]:
+    """All files that a task needs: its clip and what shows it, and what it is made of."""
+    order, made = task.order, name_of(task.order)
+    stem = made.removesuffix(order.ending)
+    needed = {made, f"{stem}.webp", f"{stem}.jpg"}
+    if task.ended is None:
+        needed |= {name for name in (order.image, order.source) if name}
+        needed |= {name for portrait in order.cast for name in portrait.pictures}
+    return needed
+
+
+@asynccontextmanager
+async def engine_in(options: Options) -> AsyncIterator[Engine]:
+    """An engine at work on its folder, which must be held for it alone (shelf.sole_use)."""
+    folder = options.folder / "files"
+    folder.mkdir(exist_ok=True)
+    ledger = await Ledger.open(options.folder / "sandbox.db")
+    engine = Engine(options, ledger, Shelf(folder), Workshop())
+    flushing = asyncio.create_task(ledger.flush_for_ever())
+    try:
+        await engine.take_up()
+        yield engine
+    finally:
+        flushing.cancel()
+        await engine.stop()
+        await ledger.close()

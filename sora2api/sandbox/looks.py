@@ -1,0 +1,39 @@
+"""Changes pictures so that they are plainly changed and plainly the same: a look, chosen by the prompt."""
+
+from random import Random
+
+from PIL import Image, ImageChops, ImageFilter, ImageOps
+
+from sora2api.sandbox.scenery import Colour, rgb, tinted
+
+_DUOTONES = (
+    "1a0633 7b2fa0 ff8c5a ffe9a8",
+    "04202c 0c7489 59d5c9 f4fff2",
+    "2b0a1e b3123f ff7a3d ffe66d",
+    "0a1747 3448c5 e86fc0 ffe3f1",
+    "10240f 2f7d32 c2d94c fffbd6",
+    "2a1a05 9a5b13 f0b440 fff6df",
+)
+
+
+class Look:
+    """One way to change pictures; the same prompt gives the same look."""
+
+    def __init__(self, prompt: str) -> None:
+        random = Random(f"look {prompt}")  # noqa: S311 - looks, no secrets
+        self._tones: list[Colour] = [rgb(f"#{name}") for name in random.choice(_DUOTONES).split()]
+        self.accent = self._tones[2]
+
+    def tone(self, picture: Image.Image) -> Image.Image:
+        """*picture* (RGB) in other colours: quick enough for every frame of a clip."""
+        grey = ImageOps.autocontrast(picture.convert("L"), cutoff=1)
+        return Image.blend(tinted(grey, self._tones), picture, 0.18)
+
+    def paint(self, picture: Image.Image) -> Image.Image:
+        """*picture* (RGB) as if painted: flat strokes, inked edges, other colours."""
+        radius = max(3, min(picture.size) // 160 * 2 + 1)
+        strokes = picture.filter(ImageFilter.MedianFilter(min(radius, 7)))
+        edges = ImageOps.invert(strokes.convert("L").filter(ImageFilter.FIND_EDGES)).point(
+            lambda value: 90 + value * 165 // 255
+        )
+        return ImageChops.multiply(self.tone(strokes), Image.merge("RGB", [edges] * 3))

@@ -30,6 +30,12 @@ class Sora2ApiError(Exception):
         super().__init__(self.message)
 
 
+class WorkerDied(Sora2ApiError):
+    """The process that worked on a media file died, twice."""
+
+    code = "worker_died"
+
+
 # What a client did, or must be told.
 
 
@@ -288,6 +294,18 @@ class TaskLost(EngineError):
     """The engine no longer knows the task that it had accepted."""
 
     code = "task_lost"
+
+
+class TaskCancelled(EngineError):
+    """The engine cancelled the task."""
+
+    code = "cancelled"
+
+
+class TaskExpired(EngineError):
+    """The task expired at the engine."""
+
+    code = "expired"
 
 
 # How a job can end without a result, beyond what an engine said.

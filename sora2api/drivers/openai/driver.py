@@ -1,0 +1,254 @@
+"""Sends work to an engine that speaks the OpenAI shape, and follows what becomes of it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+import msgspec
+from yarl import URL
+
+from sora2api import errors
+from sora2api.drivers import API_VERSION, Account, Driver, EngineModel, Remote, TaskState, Work
+from sora2api.drivers.openai import reading
+from sora2api.drivers.openai.asking import Order, order, path_id
+from sora2api.drivers.openai.dialects import DIALECTS, Dialect, of_answer, of_host
+from sora2api.drivers.openai.models import engine_models
+from sora2api.drivers.openai.refusals import refused
+from sora2api.drivers.openai.settings import OpenAISettings, settings_of
+from sora2api.egress import Client, Reply
+
+_PAGE: Final = 100
+"""The most that the shape allows in one page of a list."""
+_VERSION: Final = re.compile(r"v\d+\w*")
+_NO_SUCH_ROUTE: Final = frozenset({404, 405, 501})
+
+
+class OpenAIDriver(Driver):
+    """Speaks the OpenAI shape, in the dialect that the settings name or the engine shows."""
+
+    kind: ClassVar[str] = "openai"
+    api_version: ClassVar[int] = API_VERSION
+    settings_type: ClassVar[type[OpenAISettings]] = OpenAISettings
+
+    def __init__(self, account: Account, client: Client) -> None:
+        super().__init__(account, client)
+        self._settings = settings_of(account.settings)
+        self._dialect = DIALECTS.get(self._settings.dialect) or of_host(URL(client.base_url).host or "")
+        self._lists = True
+        if self._dialect is not None:
+            self.client = client.with_auth(header=self._dialect.auth_header, scheme=self._dialect.auth_scheme)
+        self._root = _root(client.base_url, self._dialect)
+
+    async def check(self) -> Sequence[EngineModel]:
+        """Ask GET /models. An engine without it has the models that the settings name."""
+        reply = await self._call("GET", "/models")
+        if reply.status in _NO_SUCH_ROUTE:
+            listed: list[dict[str, Any]] = []
+        elif reply.status >= 400:
+            raise refused(reply)
+        else:
+            listed = _items(reply.json())
+        if self._dialect is None:
+            self._dialect = of_answer(listed, reply.headers)
+        return engine_models(listed, dialect=self._dialect, settings=self._settings)
+
+    async def submit(self, work: Work) -> TaskState:
+        dialect = await self._speaks()
+        wanted = await order(self._named(work), dialect)
+        waits = work.make == "image" or dialect.waits
+        reply = await self._call(
+            "POST",
+            wanted.path,
+            order=wanted,
+            headers={"Idempotency-Key": work.key},
+            timeout=self._settings.image_timeout if waits else 60.0,
+        )
+        body = _body(reply)
+        if reading.is_video(body):
+            return await reading.video(body)
+        if reply.status >= 400:
+            raise _not_taken(reply, work, dialect)
+        return await _taken(body, work)
+
+    async def poll(self, tasks: Sequence[str]) -> Mapping[str, TaskState]:
+        if not tasks:
+            return {}
+        dialect = await self._speaks()
+        states: dict[str, TaskState] = {}
+        if self._lists and "list" in dialect.videos and len(tasks) > 1:
+            states = await self._among_listed(set(tasks))
+        slots = asyncio.Semaphore(self._settings.polls_at_once)
+
+        async def ask(task: str) -> TaskState:
+            async with slots:
+                return await self._ask(task)
+
+        # What a list does not show may yet be there: it is old, or the list is short of it.
+        asked = await asyncio.gather(*(ask(task) for task in tasks if task not in states))
+        return states | {state.id: state for state in asked}
+
+    async def fetch(self, task: TaskState, output: Remote, *, offset: int = 0) -> AsyncIterator[bytes]:
+        if output.data is not None:
+            yield output.data[offset:]
+            return
+        url = output.url or self.client.url(f"{self._root}/videos/{path_id(task.id)}/content")
+        async for chunk in self.client.stream(url, offset=offset):
+            yield chunk
+
+    async def recent(self, *, since: datetime) -> Sequence[TaskState]:
+        await self._speaks()
+        earliest = since.replace(microsecond=0)
+        found: list[TaskState] = []
+        async for page in self._pages():
+            newer = [state for state in page if state.seen is not None and state.seen.created_at >= earliest]
+            found += newer
+            if not newer:
+                break
+        return found
+
+    async def cancel(self, task: str) -> None:
+        await self._remove(f"/videos/{path_id(task)}")
+
+    async def forget_character(self, character: str) -> None:
+        await self._remove(f"/videos/characters/{path_id(character)}")
+
+    def repeatable(self, work: Work) -> bool:
+        """Characters cost nothing; images only where the engine honours an idempotency key."""
+        if work.make == "image":
+            return self._dialect is not None and self._dialect.replays
+        return work.make == "cast"
+
+    async def _speaks(self) -> Dialect:
+        """Return the engine's dialect, asking the engine the first time where nothing else tells."""
+        if self._dialect is None:
+            await self.check()
+        return self._dialect or DIALECTS["plain"]
+
+    def _named(self, work: Work) -> Work:
+        fallback = self._settings.image_model if work.make == "image" else self._settings.video_model
+        name = work.model or fallback
+        return _with_model(work, self._settings.models.get(name or "", name))
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        order: Order | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 60.0,
+    ) -> Reply:
+        return await self.client.request(
+            method,
+            self._root + path,
+            json=order.json if order else None,
+            form=order.form if order else None,
+            params=params,
+            headers=headers,
+            timeout=timeout,
+        )
+
+    async def _ask(self, task: str) -> TaskState:
+        """Ask after one task. 404 alone says that it is lost, and even then not if the answer is a Video object."""
+        reply = await self._call("GET", f"/videos/{path_id(task)}")
+        body = _body(reply)
+        if reading.is_video(body):
+            return _renamed(await reading.video(body), task)
+        if reply.status in {404, 410}:
+            return TaskState(id=task, status="lost", error=errors.TaskLost())
+        if reply.status >= 400:
+            raise refused(reply)
+        if not isinstance(body, dict):
+            raise errors.EngineFault("The engine's answer cannot be read.")
+        return await reading.video({**body, "id": task})
+
+    async def _among_listed(self, wanted: set[str]) -> dict[str, TaskState]:
+        """Look for the *wanted* tasks in the engine's list, newest first, as long as its pages show any of them."""
+        found: dict[str, TaskState] = {}
+        async for page in self._pages():
+            shown = {state.id: state for state in page if state.id in wanted}
+            found |= shown
+            if not shown or len(found) == len(wanted):
+                break
+        return found
+
+    async def _pages(self) -> AsyncIterator[list[TaskState]]:
+        """Yield the pages of GET /videos. SGLang, FastVideo and TensorRT-LLM tell neither `has_more` nor a cursor."""
+        after: str | None = None
+        seen: set[str] = set()
+        while True:
+            params = {"limit": str(_PAGE), "order": "desc", **({"after": after} if after else {})}
+            reply = await self._call("GET", "/videos", params=params)
+            if reply.status in _NO_SUCH_ROUTE:
+                self._lists = False
+                return
+            if reply.status >= 400:
+                raise refused(reply)
+            body = reply.json()
+            page = [item for item in _items(body) if isinstance(item.get("id"), str) and item["id"] not in seen]
+            yield [await reading.video(item) for item in page]
+            # An engine that ignores the cursor shows the same page again, which leaves nothing new.
+            if not page or not body.get("has_more", len(page) >= _PAGE):
+                return
+            seen |= {item["id"] for item in page}
+            after = body.get("last_id") or page[-1]["id"]
+
+    async def _remove(self, path: str) -> None:
+        reply = await self._call("DELETE", path)
+        if reply.status >= 400 and reply.status not in {404, 410}:
+            raise refused(reply)
+
+
+def _root(base_url: str, dialect: Dialect | None) -> str:
+    """Return what stands between the base URL and "/videos": nothing where its path names a version already."""
+    versioned = any(_VERSION.fullmatch(part) for part in URL(base_url).parts)
+    return "" if versioned else (dialect or DIALECTS["plain"]).root
+
+
+def _with_model(work: Work, model: str | None) -> Work:
+    return msgspec.structs.replace(work, model=model)
+
+
+def _renamed(state: TaskState, task: str) -> TaskState:
+    """Keep the id that a task is known by here, should an engine answer with another spelling of it."""
+    return msgspec.structs.replace(state, id=task)
+
+
+def _body(reply: Reply) -> Any:
+    try:
+        return reply.json()
+    except errors.EngineFault:
+        return None
+
+
+def _items(body: Any) -> list[dict[str, Any]]:
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, Iterable):
+        raise errors.EngineFault("The engine's list cannot be read.")
+    return [item for item in data if isinstance(item, dict)]
+
+
+def _not_taken(reply: Reply, work: Work, dialect: Dialect) -> errors.EngineError:
+    """What a refused order means. A path that the engine has not at all is our mistake, not the client's."""
+    error = refused(reply, dialect=dialect)
+    if (
+        reply.status in _NO_SUCH_ROUTE
+        and work.source is None
+        and type(error) in {errors.BadRequest, errors.EngineFault}
+    ):
+        return errors.NotServedHere(error.message)
+    return error
+
+
+async def _taken(body: Any, work: Work) -> TaskState:
+    """Read the answer to an order; one that cannot be read leaves open whether the order was taken."""
+    if work.make == "image":
+        return await reading.images(body, key=work.key)
+    if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+        raise errors.NetworkFault("The engine's answer cannot be read; whether it took the request is not known.")
+    if work.make == "cast":
+        return TaskState(id=body["id"], status="completed", progress=100)
+    return await reading.video(body)

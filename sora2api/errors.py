@@ -44,7 +44,7 @@ class ClientError(Sora2ApiError):
 
     status = 400
     code = "invalid_request"
-    type = "invalid_request_error"
+    type: ClassVar[ErrorType] = "invalid_request_error"
 
 
 class InvalidRequest(ClientError):

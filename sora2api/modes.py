@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar
 
 import aiohttp
+import msgspec
 from msgspec import Struct
+
+from sora2api.errors import InvalidValue
 
 API_VERSION: Final = 1
 """What a mode's `api_version` must be. Additions do not change it; a removal does, after a release of warnings."""
@@ -24,6 +27,7 @@ Kind = Literal["image", "video"]
 Operation = Literal["make", "remix", "edit", "extend", "cast"]
 
 T = TypeVar("T")
+Fields = TypeVar("Fields", bound=Struct)
 
 
 class Media(Struct, frozen=True, kw_only=True):
@@ -132,25 +136,54 @@ class Found(Struct, frozen=True, kw_only=True):
 MENTION: Final = re.compile(r"(?<![\w@.])@([a-z0-9_]+(?:\.[a-z0-9_]+)*)")
 """A character's name in a prompt; a mail address is none."""
 
+SHARE_ID: Final = re.compile(r"(?<![0-9A-Za-z_])s_[0-9a-f]{32}(?![0-9A-Za-z_])")
+"""The id by which a video made here is shared."""
+
 STYLES: Final = frozenset(
     ("anime", "comic", "festive", "golden", "handheld", "kakalaka", "news", "nostalgic", "retro", "selfie")
 )
-_STYLE = re.compile(r"[ \t]*\{(" + "|".join(sorted(STYLES)) + r")\}", re.IGNORECASE)
+_STYLE = re.compile(r"(?<![ \t])[ \t]*\{(" + "|".join(sorted(STYLES)) + r")\}", re.IGNORECASE)
 
 
-def mentions(prompt: str) -> tuple[CharacterReference, ...]:
-    """The characters that *prompt* calls by `@name`, each once."""
-    return tuple(CharacterReference(name) for name in dict.fromkeys(MENTION.findall(prompt)))
+def mentions(*prompts: str) -> tuple[CharacterReference, ...]:
+    """The characters that *prompts* call by `@name`, each once."""
+    names = dict.fromkeys(name for prompt in prompts for name in MENTION.findall(prompt))
+    return tuple(map(CharacterReference, names))
+
+
+def unstyled(prompt: str) -> tuple[str, str]:
+    """*prompt* without its first known style tag (`{anime}`), and that style in words; other braces stay."""
+    tag = _STYLE.search(prompt)
+    if tag is None:
+        return prompt, ""
+    return (prompt[: tag.start()] + prompt[tag.end() :]).strip(), f"{tag[1].lower()} style"
 
 
 def styled(prompt: str) -> str:
-    """*prompt* with its first known style tag (`{anime}`) put into words; other braces stay as they are."""
-    tag = _STYLE.search(prompt)
-    if tag is None:
-        return prompt
-    bare = (prompt[: tag.start()] + prompt[tag.end() :]).strip()
-    words = f"{tag[1].lower()} style"
-    return f"{bare}, {words}" if bare else words
+    """*prompt* with its first known style tag put into words, at its end."""
+    return ", ".join(filter(None, unstyled(prompt)))
+
+
+def seconds_of(request: Request) -> float:
+    """The length that *request* asks for, which for a video is never left open."""
+    if request.seconds is None:
+        raise InvalidValue("The model has no length of its own: say how many seconds.", param="seconds")
+    return request.seconds
+
+
+def engine_extra(request: Request, *own: type[Struct]) -> dict[str, Any]:
+    """The request's *extra* without the fields that the mode takes itself: these go to the engine."""
+    taken = {name for kind in own for name in kind.__struct_fields__}
+    return {name: value for name, value in request.extra.items() if name not in taken}
+
+
+def own_extra(request: Request, fields: type[Fields]) -> Fields:
+    """The *fields* that the mode takes itself, out of the request's *extra*; wrong ones raise `InvalidValue`."""
+    try:
+        return msgspec.convert(request.extra, fields)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$.")
+        raise InvalidValue(message, param=path.rstrip("`") or None) from None
 
 
 # A plan and its steps.
@@ -183,6 +216,68 @@ class Shot(Struct, frozen=True, kw_only=True):
 
     prompt: str
     seconds: float
+
+
+Transition = Literal["continue", "cut"]
+SHORTEST_SHOT: Final = 0.5
+LONGEST_STORYBOARD: Final = 120.0
+_SHOT_TAG = re.compile(r"\[([0-9]+(?:\.[0-9]+)?)s\]")
+_OPENING_SHOT_TAG = re.compile(rf"^[ \t]*{_SHOT_TAG.pattern}", re.MULTILINE)
+
+
+class ShotList(Struct, frozen=True, kw_only=True):
+    """The extra fields of a request that gives its shots as a list. *shots* not given: they are in the prompt."""
+
+    shots: tuple[Shot, ...] | None = None
+    transition: Transition = "continue"
+
+
+class Storyboard(Struct, frozen=True, kw_only=True):
+    """The shots that a request asks for, and the *direction* common to all of them."""
+
+    direction: str
+    shots: tuple[Shot, ...]
+    transition: Transition
+
+
+def is_storyboard(request: Request) -> bool:
+    """Whether *request* lists shots, or has a prompt made of shots, each begun by its seconds (`[5.0s]`).
+
+    A length that neither opens a line nor has a second one beside it is running text ("cut at [3s] mark").
+    """
+    prompt, _ = unstyled(request.prompt)
+    opened = _OPENING_SHOT_TAG.search(prompt) is not None or len(_SHOT_TAG.findall(prompt)) > 1
+    return request.extra.get("shots") is not None or opened
+
+
+def storyboard(request: Request) -> Storyboard:
+    """The storyboard that *request* asks for. A style, and text before the first shot, are common to all shots.
+
+    Raises `InvalidValue` for a shot without text and for lengths that cannot be meant.
+    """
+    given = own_extra(request, ShotList)
+    if given.shots is not None:
+        _check_shots(given.shots, param="shots")
+        return Storyboard(direction=styled(request.prompt), shots=given.shots, transition=given.transition)
+    prompt, style = unstyled(request.prompt)
+    opening, *parts = _SHOT_TAG.split(prompt)
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    shots = tuple(Shot(prompt=text.strip(), seconds=float(seconds)) for seconds, text in pairs)
+    _check_shots(shots, param="prompt")
+    direction = ", ".join(filter(None, (opening.strip(), style)))
+    return Storyboard(direction=direction, shots=shots, transition=given.transition)
+
+
+def _check_shots(shots: Sequence[Shot], *, param: str) -> None:
+    if not shots:
+        raise InvalidValue("A storyboard has shots, each begun by its length: `[5s] a cat wakes`.", param=param)
+    for number, shot in enumerate(shots, 1):
+        if not shot.prompt.strip():
+            raise InvalidValue(f"Shot {number} of the storyboard has no text.", param=param)
+        if shot.seconds < SHORTEST_SHOT:
+            raise InvalidValue(f"Shot {number} of the storyboard is shorter than {SHORTEST_SHOT} seconds.", param=param)
+    if sum(shot.seconds for shot in shots) > LONGEST_STORYBOARD:
+        raise InvalidValue(f"The storyboard is longer than {LONGEST_STORYBOARD:.0f} seconds.", param=param)
 
 
 class Image(Struct, frozen=True, kw_only=True, tag="image"):
@@ -220,7 +315,7 @@ class Shots(Struct, frozen=True, kw_only=True, tag="shots"):
     shots: tuple[Shot, ...]
     size: str
     direction: str = ""
-    transition: Literal["continue", "cut"] = "continue"
+    transition: Transition = "continue"
     images: tuple[MediaInput, ...] = ()
     characters: tuple[CharacterInput, ...] = ()
     extra: dict[str, Any] = {}

@@ -1,14 +1,14 @@
-"""The engine itself: accepts tasks durably, renders each order once, and after a restart takes up what is unfinished."""
+"""The engine itself: accepts tasks durably, renders each order once, and after a restart goes on with the rest."""
 
 import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 
@@ -37,7 +37,7 @@ class Options:
     """How a sandbox behaves: whose keys it takes, how long it takes in seconds, what it cannot do."""
 
     folder: Path
-    keys: Collection[str] = ("sk-sandbox",)
+    keys: Sequence[str] = ("sk-sandbox",)
     delay: float = 4.0
     without: Collection[str] = ()
 
@@ -55,7 +55,7 @@ class Engine:
         self.tasks: dict[str, Task] = {}
         self.characters: dict[str, Character] = {}
         self._requests: dict[str, PictureRequest] = {}
-        self._workshop = workshop
+        self.workshop = workshop
         self._renders: dict[str, asyncio.Task[None]] = {}
         self._carried: dict[str, asyncio.Task[None]] = {}
         self._accepting = asyncio.Lock()
@@ -119,7 +119,7 @@ class Engine:
 
     async def cast(self, name: str, clip: Path) -> Character:
         """Makes a character of a clip's best frames. Raises InvalidVideo."""
-        pictures = await self.work(studio.faces, clip, self.shelf.folder, FACES)
+        pictures = await self.workshop.run(studio.faces, clip, self.shelf.folder, FACES)
         character = Character(f"char_{secrets.token_hex(12)}", time.time(), Portrait(name, pictures))
         await self.ledger.keep("character", character.id, msgspec.json.encode(character))
         self.characters[character.id] = character
@@ -176,19 +176,16 @@ class Engine:
             await asyncio.shield(self._renders[name])
         return self.shelf.path(name)
 
-    async def derived(self, source: Path, ending: str, function: Any) -> Path:
+    async def derived(self, source: Path, ending: str, function: Callable[[Path, Path], object]) -> Path:
         """A file made of *source* by `function(source, target)` and kept beside it."""
         name = source.stem + ending
         if not await asyncio.to_thread(self.shelf.has, name):
-            await self.work(studio.derive, function, source, self.shelf.path(name))
+            await self.workshop.run(studio.derive, function, source, self.shelf.path(name))
         return self.shelf.path(name)
-
-    async def work(self, function: Any, *args: Any, **options: Any) -> Any:
-        return await self._workshop.run(function, *args, **options)
 
     async def _render(self, order: Order, name: str) -> None:
         try:
-            await self.work(studio.render, order, self.shelf.folder, self.shelf.path(name))
+            await self.workshop.run(studio.render, order, self.shelf.folder, self.shelf.path(name))
         finally:
             del self._renders[name]
 
@@ -249,4 +246,5 @@ async def engine_in(options: Options) -> AsyncIterator[Engine]:
     finally:
         flushing.cancel()
         await engine.stop()
+        await engine.workshop.close()
         await ledger.close()

@@ -68,13 +68,13 @@ async def add(request: web.Request) -> web.Response:
         request.app[FAULTS].extend(msgspec.json.decode(await request.read(), type=list[Misbehaviour]))
     except msgspec.MsgspecError as error:
         raise InvalidValue(str(error)) from error
-    return await left(request)
+    return reply(msgspec.to_builtins(request.app[FAULTS]))
 
 
 @routes.delete("/_sandbox/faults")
 async def clear(request: web.Request) -> web.Response:
     request.app[FAULTS].clear()
-    return await left(request)
+    return reply([])
 
 
 @web.middleware
@@ -121,7 +121,7 @@ async def _send_part(request: web.Request, response: web.StreamResponse, *, coun
     part = web.StreamResponse(status=response.status, headers=response.headers)
     part.content_length = len(body)
     if request.transport is not None:
-        request.transport.set_write_buffer_limits(0)  # type: ignore[attr-defined]
+        request.transport.set_write_buffer_limits(0)
     with contextlib.suppress(ConnectionError):
         await part.prepare(request)
         await part.write(body[:count])

@@ -1,7 +1,9 @@
 """Makes the frames of clips: scenes, pictures that come to life, changed sources, and who appears in them."""
 
+from collections import deque
 from collections.abc import Iterator
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, pairwise
 from pathlib import Path
 
 import av
@@ -35,13 +37,22 @@ def continued(order: ClipOrder, last: Path) -> Iterator[Image.Image]:
     """New footage that begins on the picture *last* and leads over into a scene of its own."""
     (part,), total = order.parts, sum(counts(order.parts))
     old, scene = _opened(last), Scene(part.prompt, order.size)
-    plate = typeset.panel(part.prompt, order.size, accent=scene.palette.accents[1])
+    plate = typeset.panel(part.prompt, order.size, accent=scene.palette.accents[1], cover=True)
     for number in range(total):
         moment = number / FPS
         share = _fade(moment - 1 / FPS)
         frame = Image.blend(old, scene.frame(moment), share) if share else old.copy()
         typeset.place_panel(frame, plate, strength=share)
         yield _signed(frame, number, total)
+
+
+def ahead(running: Iterator[Image.Image]) -> Iterator[Image.Image]:
+    """The same frames, the next few of them painted in a thread while the present one is encoded."""
+    with ThreadPoolExecutor(1) as painter:
+        coming = deque(painter.submit(next, running, None) for _ in range(4))
+        while (frame := coming.popleft().result()) is not None:
+            coming.append(painter.submit(next, running, None))
+            yield frame
 
 
 def counts(parts: tuple[Part, ...]) -> list[int]:
@@ -117,7 +128,7 @@ def _scene(part: Part, size: Size, *, count: int, heading: str, palette: Palette
 def _alive(picture: Image.Image, part: Part, size: Size, *, count: int, heading: str) -> Iterator[Image.Image]:
     """The picture itself first; then the camera slowly moves in, and the words fade in over it."""
     start = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
-    plate = typeset.panel(part.prompt, size, accent=Look(part.prompt).accent, heading=heading)
+    plate = typeset.panel(part.prompt, size, accent=Look(part.prompt, start).accent, heading=heading, cover=True)
     for number in range(count):
         frame = (
             start.resize(size, Image.Resampling.BILINEAR, box=_camera(size, number, part.prompt))
@@ -129,21 +140,25 @@ def _alive(picture: Image.Image, part: Part, size: Size, *, count: int, heading:
 
 
 def _camera(size: Size, number: int, prompt: str) -> tuple[float, float, float, float]:
-    """What part of the picture is seen: slowly less of it, wandering to a side that the prompt chooses."""
+    """What part of the picture is seen: slowly less of it, rising to a side that the prompt chooses.
+
+    Words at the foot of the picture so sink below the plate with the new ones.
+    """
     moment = number / FPS
     kept = 1 / (1 + 0.22 * (1 - 1 / (1 + moment / 6)))
-    side = len(prompt) % 4
-    left, top = (side % 2) * (1 - kept), (side // 2) * (1 - kept)
+    left = len(prompt) % 3 / 2 * (1 - kept)
     width, height = size
-    return left * width, top * height, (left + kept) * width, (top + kept) * height
+    return left * width, 0.0, (left + kept) * width, kept * height
 
 
 def _changed(order: ClipOrder, folder: Path) -> Iterator[Image.Image]:
     """The source, frame by frame, in another look and with the new words."""
     (part,) = order.parts
-    look = Look(part.prompt)
-    plate = typeset.panel(part.prompt, order.size, accent=look.accent)
-    for frame in _at_our_rate(folder / (order.source or ""), order.size, count=sum(counts(order.parts))):
+    running = _at_our_rate(folder / (order.source or ""), order.size, count=sum(counts(order.parts)))
+    first = next(running)
+    look = Look(part.prompt, first)
+    plate = typeset.panel(part.prompt, order.size, accent=look.accent, cover=True)
+    for frame in chain([first], running):
         changed = look.tone(frame)
         typeset.place_panel(changed, plate)
         yield changed
@@ -162,7 +177,7 @@ def _at_our_rate(path: Path, size: Size, *, count: int) -> Iterator[Image.Image]
             while last is not None and number < min(due, count):
                 yield last.copy()
                 number += 1
-            last = ImageOps.fit(decoded.to_image(), size)
+            last = ImageOps.fit(decoded.to_image(), size)  # type: ignore[no-untyped-call]
         while last is not None and number < count:
             yield last.copy()
             number += 1

@@ -64,7 +64,7 @@ async def picture(engine: Engine, sent: FileField, *, param: str) -> tuple[str, 
 async def checked(engine: Engine, name: str, *, param: str) -> tuple[str, Size]:
     """The name of a picture on the shelf, and its size. Raises InvalidImage."""
     try:
-        found = await engine.work(pictures.probe, engine.shelf.path(name))
+        found = await engine.workshop.run(pictures.probe, engine.shelf.path(name))
     except InvalidImage as error:
         raise InvalidImage(error.message, param=param) from error
     return name, (found.width, found.height)

@@ -1,9 +1,11 @@
 """Changes pictures so that they are plainly changed and plainly the same: a look, chosen by the prompt."""
 
+from collections.abc import Sequence
 from random import Random
 
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
+from sora2api.media import pictures
 from sora2api.sandbox.scenery import Colour, rgb, tinted
 
 _DUOTONES = (
@@ -17,17 +19,19 @@ _DUOTONES = (
 
 
 class Look:
-    """One way to change pictures; the same prompt gives the same look."""
+    """One way to change pictures: chosen by the prompt, of those that change *sample* (RGB) most."""
 
-    def __init__(self, prompt: str) -> None:
+    def __init__(self, prompt: str, sample: Image.Image) -> None:
+        small = sample.resize((64, 64))
+        tones = [[rgb(f"#{name}") for name in names.split()] for names in _DUOTONES]
+        tones.sort(key=lambda tone: pictures.distance(small, _toned(small, tone)), reverse=True)
         random = Random(f"look {prompt}")  # noqa: S311 - looks, no secrets
-        self._tones: list[Colour] = [rgb(f"#{name}") for name in random.choice(_DUOTONES).split()]
+        self._tones = random.choice(tones[:3])
         self.accent = self._tones[2]
 
     def tone(self, picture: Image.Image) -> Image.Image:
         """*picture* (RGB) in other colours: quick enough for every frame of a clip."""
-        grey = ImageOps.autocontrast(picture.convert("L"), cutoff=1)
-        return Image.blend(tinted(grey, self._tones), picture, 0.18)
+        return _toned(picture, self._tones)
 
     def paint(self, picture: Image.Image) -> Image.Image:
         """*picture* (RGB) as if painted: flat strokes, inked edges, other colours."""
@@ -37,3 +41,8 @@ class Look:
             lambda value: 90 + value * 165 // 255
         )
         return ImageChops.multiply(self.tone(strokes), Image.merge("RGB", [edges] * 3))
+
+
+def _toned(picture: Image.Image, tones: Sequence[Colour]) -> Image.Image:
+    grey = ImageOps.autocontrast(picture.convert("L"), cutoff=1)
+    return Image.blend(tinted(grey, tones), picture, 0.18)

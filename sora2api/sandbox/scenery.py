@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from PIL import Image, ImageChops, ImageColor, ImageDraw
@@ -76,7 +76,7 @@ def glow(diameter: int, *, core: float) -> Image.Image:
     """A mask (L) of a disc with a soft halo; *core* is the disc's share of the diameter."""
 
     def strength(distance: float) -> float:
-        halo = 150.0 * max(0.0, min(1.0, 1.0 - (distance - core) / (1.0 - core))) ** 2.2
+        halo = 150.0 * max(0.0, min(1.0, 1.0 - (distance - core) / (1.0 - core))) ** 2
         disc = 255.0 * max(0.0, min(1.0, (core - distance) * 40 + 1))
         return max(halo, disc)
 
@@ -144,7 +144,7 @@ class Scene:
         self._unit = min(size)
         self._sky = self._paint_sky(random)
         kind = random.choice((self._hills, self._city, self._sea))
-        self._layers = kind(random)
+        self._layers = _seen(kind(random))
         self._light = glow(round(self._unit * 0.7), core=0.26)
         self._light_at = random.uniform(0.2, 0.75), random.uniform(0.2, 0.34)
         self._floaters = [self._balloon(random, accent) for accent in self.palette.accents]
@@ -305,6 +305,18 @@ class Scene:
             left = (x + 0.02 * math.sin(moment * 1.3 + phase)) * width
             top = ((y - rise * moment) % 1.1 - 0.05) * height
             picture.paste(self.palette.light, (round(left), round(top)), mask)
+
+
+def _seen(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers without what nearer ones hide for good: it would be painted for nothing."""
+    seen = [layers[-1]]
+    for layer, nearer in zip(reversed(layers[:-1]), reversed(layers[1:]), strict=True):
+        rows = nearer.mask.resize((1, nearer.mask.height), Image.Resampling.BOX).tobytes()
+        solid = next((row for row, value in enumerate(rows) if value == 255), len(rows))
+        height = max(1, min(layer.mask.height, round(nearer.top + solid + 2 * nearer.bob) + 1 - layer.top))
+        box = (0, 0, layer.mask.width, height)
+        seen.insert(0, replace(layer, colours=layer.colours.crop(box), mask=layer.mask.crop(box)))
+    return seen
 
 
 def _doubled(strip: Image.Image) -> Image.Image:

@@ -66,7 +66,7 @@ def _last_used(path: Path) -> float:
     return max(found.st_mtime, found.st_atime)
 
 
-def written(target: Path, write: Callable[[Path], None]) -> None:
+def written(target: Path, write: Callable[[Path], object]) -> None:
     """Has *write* write to a file beside *target*, then puts it in its place."""
     part = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
     try:

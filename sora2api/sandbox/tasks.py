@@ -10,6 +10,9 @@ from sora2api.sandbox.orders import ClipOrder, PictureOrder, Portrait, name_of
 QUEUED_SHARE = 0.15
 """The share of its delay that a task is shown as queued."""
 
+SHORTEST_SHOW = 0.3
+"""In how many seconds a task without delay is shown to go on, though its file takes what it takes."""
+
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why a task failed."""
@@ -54,11 +57,8 @@ class Task(msgspec.Struct, kw_only=True):
         return max(0, min(99, int(share * 100)))
 
     def _share(self) -> float:
-        """How much of the delay is over; a task without delay is in the middle of its rendering."""
-        if self.due <= self.created:
-            return 0.5
         until = self.ended if self.ended is not None else time.time()
-        return (until - self.created) / (self.due - self.created)
+        return (until - self.created) / max(self.due - self.created, SHORTEST_SHOW)
 
     def video(self) -> dict[str, Any]:
         """The Video object of OpenAI's Videos API, all thirteen keys."""

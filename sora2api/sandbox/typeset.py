@@ -81,22 +81,27 @@ def _leading(points: int) -> int:
     return round(points * 1.32)
 
 
-def panel(text: str, size: Size, *, accent: tuple[int, int, int], heading: str = "") -> Image.Image:
-    """A translucent plate (RGBA) with *text* in large type, made for the foot of a picture of *size*."""
+def panel(
+    text: str, size: Size, *, accent: tuple[int, int, int], heading: str = "", cover: bool = False
+) -> Image.Image:
+    """A plate (RGBA) with *text* in large type, for the foot of a picture of *size*.
+
+    All plates for one size are alike in shape, so that one that is to *cover* an older one hides it.
+    """
     unit = min(size)
-    pad, tallest = max(8, unit // 28), max(13, unit // 15)
-    box = (size[0] - 2 * (pad + margin(size)) - pad, round(size[1] * 0.36))
-    small = font(max(10, round(tallest * 0.55)))
+    pad, tallest = max(6, unit // 34), max(12, unit // 17)
+    plate = _plate((size[0] - 2 * margin(size), 2 * _leading(tallest) + 2 * pad), radius=pad, cover=cover)
+    small = font(max(9, round(tallest * 0.58)))
+    top = _leading(round(small.size)) if heading else 0
     words = text.strip() if len(text) <= LONGEST else text[:LONGEST].strip() + "…"
-    face, lines = _largest(words, box, tallest=tallest)
-    leading, top = _leading(round(face.size)), _leading(round(small.size)) if heading else 0
-    width = max([face.getlength(line) for line in lines] + [small.getlength(heading)]) if lines or heading else 0
-    plate = _plate((round(width) + 3 * pad, len(lines) * leading + top + 2 * pad), radius=pad)
-    draw = ImageDraw.Draw(plate)
-    draw.rounded_rectangle((pad * 0.7, pad, pad * 0.7 + max(3, pad // 4), plate.height - pad), pad // 8, fill=accent)
-    draw.text((2 * pad, pad * 0.9), heading, font=small, fill=accent)
+    face, lines = _largest(words, (plate.width - 4 * pad, plate.height - 2 * pad - top), tallest=tallest)
+    draw, leading = ImageDraw.Draw(plate), _leading(round(face.size))
+    draw.rounded_rectangle((pad * 0.8, pad, pad * 0.8 + max(3, pad // 4), plate.height - pad), pad // 8, fill=accent)
+    block = top + len(lines) * leading
+    first = (plate.height - block) / 2
+    draw.text((2 * pad, first + top * 0.45), heading, font=small, fill=accent, anchor="lm")
     for number, line in enumerate(lines):
-        draw.text((2 * pad, pad + top + (number + 0.44) * leading), line, font=face, fill=INK, anchor="lm")
+        draw.text((2 * pad, first + top + (number + 0.47) * leading), line, font=face, fill=INK, anchor="lm")
     return plate
 
 
@@ -134,10 +139,12 @@ def margin(size: Size) -> int:
     return max(6, min(size) // 26)
 
 
-def _plate(size: Size, *, radius: float) -> Image.Image:
+def _plate(size: Size, *, radius: float, cover: bool = False) -> Image.Image:
     """A dark rounded rectangle with smooth corners."""
     mask = Image.new("L", (size[0] * 2, size[1] * 2), 0)
-    ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), radius * 2, fill=178)
+    ImageDraw.Draw(mask).rounded_rectangle(
+        (0, 0, mask.width - 1, mask.height - 1), radius * 2, fill=255 if cover else 178
+    )
     plate = Image.new("RGBA", size, PLATE)
     plate.putalpha(mask.reduce(2))
     return plate

@@ -1,0 +1,127 @@
+"""What commands that touch state share: the data directory and its database, their options, and how they fail."""
+
+import asyncio
+import os
+import pwd
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import click
+import orjson
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from sora2api.errors import Sora2ApiError
+from sora2api.settings import Loaded, Settings, data_folder, load
+from sora2api.store import tables
+from sora2api.store.database import FILE, Database
+from sora2api.store.migrate import migrate
+
+T = TypeVar("T")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class CommandFailed(click.ClickException):
+    """Ends a command with `error: …` and status 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"error: {self.message}", file=file, err=True)
+
+
+def state_options(function: Function) -> Function:
+    """`--data-dir` (a Path, the default filled in) and `--json` (as *as_json*)."""
+    with_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+    return click.option(
+        "--data-dir",
+        metavar="DIR",
+        type=click.Path(file_okay=False),
+        callback=lambda _context, _option, given: data_folder(given),
+        help="Where state is kept; else SORA2API_DATA_DIR, else ~/.local/share/sora2api.",
+    )(with_json)
+
+
+class Unreadable(Sora2ApiError):
+    """The owner of the data directory cannot read the program."""
+
+    code = "unreadable_program"
+
+
+@asynccontextmanager
+async def open_state(folder: Path) -> AsyncIterator[Database]:
+    """The database of the data directory *folder*, both made where they are not there yet."""
+    await asyncio.to_thread(prepare, folder)
+    database = Database(folder / FILE)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def load_settings(folder: Path, database: Database, *, command_line: Mapping[str, Any] | None = None) -> Loaded:
+    """The settings in force, those of the database (JSON values) among them."""
+    async with database.reading() as connection:
+        rows = (await connection.execute(select(tables.settings))).all()
+    stored = {row.name: orjson.loads(row.value) for row in rows}
+    return await asyncio.to_thread(load, folder, command_line=command_line, database=stored)
+
+
+def plugins_folder(folder: Path, settings: Settings) -> Path:
+    """Where plugins lie that pip did not install."""
+    return Path(settings.plugins_folder) if settings.plugins_folder else folder / "plugins"
+
+
+def prepare(folder: Path) -> None:
+    """Make the data directory and its database ready, as the directory's owner. Blocking."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    become_owner(folder)
+    migrate(folder)
+
+
+def become_owner(folder: Path) -> None:
+    """Where root runs a command on another user's *folder*, go on as that user: the server must be able to read all."""
+    owner = folder.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    try:
+        os.initgroups(pwd.getpwuid(owner.st_uid).pw_name, owner.st_gid)
+    except KeyError:  # a user of a container's host has no name here
+        os.setgroups([])
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    unreadable = [file for file in (os.__file__, __file__) if not os.access(file, os.R_OK, effective_ids=True)]
+    os.seteuid(0)
+    if unreadable:
+        raise Unreadable(f"{folder} belongs to user {owner.st_uid}, who cannot read the program ({unreadable[0]}).")
+    os.setgid(owner.st_gid)
+    os.setuid(owner.st_uid)
+
+
+def run(command: Coroutine[Any, Any, T]) -> T:
+    """Run a command to its end; what goes wrong becomes one line, not a traceback."""
+    try:
+        return asyncio.run(command)
+    except DBAPIError as error:
+        raise CommandFailed(f"The database: {error.orig}") from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise CommandFailed(f"The database: {error}") from error
+    except (Sora2ApiError, OSError) as error:
+        raise CommandFailed(str(error)) from error
+
+
+def print_json(data: Any) -> None:
+    click.echo(orjson.dumps(data))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+    """A table for people; where there are no rows, the *empty* sentence."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table if table.row_count else empty)

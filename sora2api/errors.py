@@ -36,6 +36,12 @@ class WorkerDied(Sora2ApiError):
     code = "worker_died"
 
 
+class NotInstalled(Sora2ApiError):
+    """sora2api is not installed here, so it has no plugins: run `pip install .` in its folder."""
+
+    code = "not_installed"
+
+
 # What a client did, or must be told.
 
 

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from aiohttp.client_proto import ResponseHandler
-from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError, ProxyType
+from aiohttp_socks import ProxyConnector, ProxyType
+from python_socks import ProxyError
 from yarl import URL
 
 from sora2api.errors import ConnectFault, InvalidValue
@@ -46,7 +47,8 @@ class TunnelConnector(ProxyConnector):
             transport, protocol = await super()._connect_via_proxy(self._pins.get(host, host), port, timeout=timeout)
             if ssl is not None:
                 transport = await self._start_tls(transport, protocol, host=host, ssl=ssl, timeout=timeout)
-        except (OSError, EOFError, ProxyError, ProxyConnectionError, ProxyTimeoutError) as exc:
+        except (OSError, EOFError, ProxyError) as exc:
+            # python-socks has time-outs and failed connections as OSError; an end in mid-handshake is EOFError.
             raise ConnectFault("The engine could not be reached through the proxy; nothing was sent.") from exc
         return transport, protocol
 

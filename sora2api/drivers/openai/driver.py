@@ -25,6 +25,10 @@ _VERSION: Final = re.compile(r"v\d+\w*")
 _NO_SUCH_ROUTE: Final = frozenset({404, 405, 501})
 
 
+class NoList(errors.EngineError):
+    """The engine does not list its tasks."""
+
+
 class OpenAIDriver(Driver):
     """Speaks the OpenAI shape, in the dialect that the settings name or the engine shows."""
 
@@ -43,6 +47,7 @@ class OpenAIDriver(Driver):
 
     async def check(self) -> Sequence[EngineModel]:
         """Ask GET /models. An engine without it has the models that the settings name."""
+        self._lists = True
         reply = await self._call("GET", "/models")
         if reply.status in _NO_SUCH_ROUTE:
             listed: list[dict[str, Any]] = []
@@ -78,7 +83,10 @@ class OpenAIDriver(Driver):
         dialect = await self._speaks()
         states: dict[str, TaskState] = {}
         if self._lists and "list" in dialect.videos and len(tasks) > 1:
-            states = await self._among_listed(set(tasks))
+            try:
+                states = await self._among_listed(set(tasks))
+            except NoList:
+                self._lists = False
         slots = asyncio.Semaphore(self._settings.polls_at_once)
 
         async def ask(task: str) -> TaskState:
@@ -176,17 +184,14 @@ class OpenAIDriver(Driver):
         return found
 
     async def _pages(self) -> AsyncIterator[list[TaskState]]:
-        """Yield the pages of GET /videos. SGLang, FastVideo and TensorRT-LLM tell neither `has_more` nor a cursor."""
+        """Yield the pages of GET /videos, or raise `NoList`; some engines tell neither `has_more` nor a cursor."""
         after: str | None = None
         seen: set[str] = set()
         while True:
             params = {"limit": str(_PAGE), "order": "desc", **({"after": after} if after else {})}
             reply = await self._call("GET", "/videos", params=params)
-            if reply.status in _NO_SUCH_ROUTE:
-                self._lists = False
-                return
             if reply.status >= 400:
-                raise refused(reply)
+                raise _not_listed(reply, first=after is None)
             body = reply.json()
             page = [item for item in _items(body) if isinstance(item.get("id"), str) and item["id"] not in seen]
             yield [await reading.video(item) for item in page]
@@ -200,6 +205,14 @@ class OpenAIDriver(Driver):
         reply = await self._call("DELETE", path)
         if reply.status >= 400 and reply.status not in {404, 410}:
             raise refused(reply)
+
+
+def _not_listed(reply: Reply, *, first: bool) -> errors.EngineError:
+    error = refused(reply)
+    if reply.status not in _NO_SUCH_ROUTE and not isinstance(error, errors.BadRequest):
+        return error
+    # Beyond the first page it is the cursor that is not there any more.
+    return NoList() if first else errors.EngineFault("The engine's list changed while it was read.")
 
 
 def _root(base_url: str, dialect: Dialect | None) -> str:

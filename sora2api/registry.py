@@ -31,7 +31,8 @@ OWN_DISTRIBUTION: Final = "sora2api"
 
 T = TypeVar("T")
 
-_SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+SLUG: Final = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+"""What a plugin's name looks like."""
 
 
 class App(ABC):
@@ -120,7 +121,13 @@ _MODES = _Contract(
         "settings_type": lambda value: value is None or (_is_struct(value) and value()),
     },
 )
-_DRIVERS = _Contract("sora2api.drivers", drivers.Driver, drivers.API_VERSION, "kind", {"settings_type": _is_struct})
+_DRIVERS = _Contract(
+    "sora2api.drivers",
+    drivers.Driver,
+    drivers.API_VERSION,
+    "kind",
+    {"settings_type": lambda value: _is_struct(value) and value()},
+)
 _APPS = _Contract("sora2api.apps", App, API_VERSION, "name", {})
 _CONTRACTS = (_MODES, _DRIVERS, _APPS)
 
@@ -214,7 +221,7 @@ def _checked(contract: _Contract, name: str, plugin: Any) -> Any:
     own = getattr(plugin, contract.label, None)
     if own != name:
         raise _Unfit(f"its `{contract.label}` is {own!r}, but it is installed as {name!r}")
-    if not _SLUG.fullmatch(name):
+    if not SLUG.fullmatch(name):
         raise _Unfit(f"{name!r} is no name: small letters, digits, and single - or _ between them")
     if missing := sorted(getattr(plugin, "__abstractmethods__", ())):
         raise _Unfit(f"it does not define {', '.join(missing)}")

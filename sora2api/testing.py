@@ -1,16 +1,190 @@
-"""For authors of plugins: tests that every driver passes, to be inherited. Needs pytest and pytest-asyncio."""
+"""For authors of plugins: tests that every mode and every driver passes, to be inherited.
+
+Needs pytest and pytest-asyncio.
+"""
 
 import asyncio
+import inspect
 import re
 import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, get_args
+from itertools import product
+from typing import Any, ClassVar, Final, get_args
 
 import msgspec
 import pytest
 
-from sora2api import drivers, errors
+from sora2api import drivers, errors, modes
 from sora2api.drivers import Capability, Driver, EngineModel, Remote, TaskState, Work
+from sora2api.modes import Character, Found, Media, Mode, Plan, Request, Source, VideoReference
+from sora2api.registry import SLUG
+
+PICTURE: Final = Media(asset="file_picture", kind="image", content_type="image/png", width=1280, height=720)
+FILM: Final = Media(asset="file_film", kind="video", content_type="video/mp4", width=1280, height=720, seconds=4.0)
+SHARE_ID: Final = "s_68e3a06dcd888191b150971da152c1f5"
+
+PROMPTS: Final = (
+    "",
+    " \n ",
+    "a red kite over dunes",
+    "Котёнок бегает по траве, @anna.k машет",
+    "一只猫在草地上奔跑 {anime}",
+    "[5.0s]a cat jumps [5s]it lands\n[10.0s]it runs",
+    "cut at [3s] mark",
+    "[0s] nothing [900s]",
+    f"https://sora.chatgpt.com/p/{SHARE_ID}?a=1 in ink",
+    f"{SHARE_ID} and s_{'0' * 32}",
+    "{{}} [[s] @@ s_ \x00 \N{RAINBOW}",
+    "word " * 5000,
+)
+_EXTRAS: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"seed": 7, "shots": [{"prompt": "a cat", "seconds": 2}], "name": "anna", "remix_target_id": SHARE_ID},
+    {"shots": 7, "transition": [], "name": {}, "username": 1.5, "remix_target_id": ["s_"], "seed": None},
+)
+
+
+def sample_requests() -> Iterator[Request]:
+    """Requests of every kind, sensible ones and others, as the core may hand them to a mode."""
+    made = (("image", "make"), ("video", "make"), ("video", "remix"), ("video", "extend"), ("video", "cast"))
+    given: tuple[dict[str, Any], ...] = (
+        {},
+        {"images": (PICTURE,), "mask": PICTURE},
+        {"videos": (FILM,)},
+        {"videos": (FILM, FILM), "characters": ("anna.k",)},
+        {"source": "video_1", "seconds": 10.0},
+    )
+    for (makes, operation), prompt, fields, extra in product(made, PROMPTS, given, _EXTRAS):
+        seconds = {"seconds": 10.0} if makes == "video" else {}
+        yield msgspec.convert(
+            {"model": "m", "makes": makes, "size": "1280x720", "operation": operation, "prompt": prompt, "extra": extra}
+            | seconds
+            | fields,
+            Request,
+        )
+
+
+class ModeContract:
+    """What every mode keeps. Subclass it, and set *mode* to yours.
+
+    Give *settings* if it has some that matter, and *requests* that it is for, beside the many that are tried anyway.
+    """
+
+    mode: ClassVar[type[Mode]]
+    settings: ClassVar[Mapping[str, Any]] = {}
+    requests: ClassVar[Sequence[Request]] = ()
+
+    def test_its_name_is_a_slug(self) -> None:
+        assert SLUG.fullmatch(self.mode.name)
+
+    def test_it_is_made_for_this_contract(self) -> None:
+        assert self.mode.api_version == modes.API_VERSION
+
+    def test_its_settings_and_parameters_have_defaults(self) -> None:
+        for fields in (self.mode.settings_type, self.mode.parameters):
+            assert fields is None or isinstance(fields(), fields)
+
+    def test_it_accepts_or_not_but_never_raises(self) -> None:
+        mode = self._made()
+        for request in self._requests():
+            first = mode.accepts(request)
+
+            assert first in {True, False}
+            assert mode.accepts(request) is first
+
+    def test_it_accepts_something(self) -> None:
+        mode = self._made()
+
+        assert any(map(mode.accepts, self._requests())), "give `requests` that the mode is for"
+        assert all(map(mode.accepts, self.requests))
+
+    def test_what_a_request_refers_to_is_always_the_same(self) -> None:
+        mode = self._made()
+        for request in self._accepted():
+            assert _outcome(mode.references, request) == _outcome(mode.references, request)
+
+    def test_an_equal_request_gives_an_equal_plan_or_is_refused(self) -> None:
+        planned = list(self._planned())
+
+        assert planned
+        for request, plan in planned:
+            assert self._plan(request) == plan
+
+    def test_a_plan_can_be_stored_and_read_again(self) -> None:
+        for _, plan in self._planned():
+            assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+
+    def test_steps_have_names_of_their_own_and_use_earlier_ones(self) -> None:
+        for _, plan in self._planned():
+            earlier: list[str] = []
+            for step in plan.steps:
+                assert step.name not in earlier
+                assert set(modes.uses(step)) <= set(earlier)
+                earlier.append(step.name)
+
+            assert earlier
+            assert plan.output in {None, *earlier}
+
+    def test_a_step_of_its_own_is_an_async_method(self) -> None:
+        for _, plan in self._planned():
+            for step in plan.steps:
+                if isinstance(step, modes.Step):
+                    assert inspect.iscoroutinefunction(getattr(self.mode, step.function))
+
+    def test_an_empty_prompt_is_planned_or_refused_by_name(self) -> None:
+        for request in self._accepted():
+            if not request.prompt.strip():
+                self._plan(request)
+
+    async def test_it_opens_and_closes(self) -> None:
+        mode = self._made()
+        await mode.open()
+        await mode.close()
+
+    def _made(self) -> Mode:
+        return self.mode(self.settings)
+
+    def _requests(self) -> Iterator[Request]:
+        yield from self.requests
+        yield from sample_requests()
+
+    def _accepted(self) -> Iterator[Request]:
+        return filter(self._made().accepts, self._requests())
+
+    def _plan(self, request: Request) -> Plan | None:
+        """The plan for *request* with all found that it refers to; None where it is refused by one of our errors."""
+        mode = self._made()
+        try:
+            return mode.plan(request, everything_found(mode, request))
+        except errors.ClientError:
+            return None
+
+    def _planned(self) -> Iterator[tuple[Request, Plan]]:
+        for request in self._accepted():
+            plan = self._plan(request)
+            if plan is not None:
+                yield request, plan
+
+
+def everything_found(mode: Mode, request: Request) -> Found:
+    """What the core would hand to `plan` if all that *request* refers to were there."""
+    videos, characters = {}, {}
+    for reference in mode.references(request):
+        if isinstance(reference, VideoReference):
+            videos[reference.id] = Source(
+                video=f"video_of_{reference.id}", prompt="a kite", model="m", size="1280x720", seconds=4.0, media=FILM
+            )
+        else:
+            characters[reference.name] = Character(id=f"char_{reference.name}", name=reference.name, images=(PICTURE,))
+    return Found(videos=videos, characters=characters)
+
+
+def _outcome(question: Any, request: Request) -> object:
+    try:
+        return tuple(question(request))
+    except errors.ClientError as error:
+        return error.code, error.message
 
 
 class DriverContract:

@@ -181,5 +181,5 @@ def _refuse_early_end(container: InputContainer, reached: Fraction) -> None:
     """WebM and AVI say at their beginning how long they mean to be."""
     if container.format.name != _DEMUXERS["video/mp4"] and container.duration:
         promised = Fraction(container.duration, av.time_base)
-        if reached < promised * Fraction(9, 10) - Fraction(1, 2):
+        if reached < promised * Fraction(98, 100) - Fraction(1, 4):
             raise InvalidVideo(_CUT_OFF)

@@ -13,6 +13,8 @@ from sora2api.media.footage import TICK, Clip, frames, opened, shown, sound_of, 
 
 _CONTAINERS = {"video/mp4", "video/quicktime"}
 _CODECS = {"h264", "hevc", "av1"}
+_OVERHANG = Fraction(1, 8)
+"""For how many seconds more the last frame may stay; one of a slide show can stay for minutes."""
 
 Form = tuple[object, ...]
 """What has to be equal for packets to follow one another in one track."""
@@ -60,8 +62,8 @@ def run_of(path: Path, clip: Clip, seconds: Fraction) -> Run | None:
     if not taken or not taken[0].key or any(mark.shown < limit for mark in left):
         return None
     end = max(mark.shown + mark.duration for mark in taken)
-    if end * time_base > seconds + Fraction(3, 2) / Fraction(clip.fps):
-        return None  # its last frame stays longer than it is wanted
+    if end * time_base > seconds + _OVERHANG:
+        return None
     return Run(form, time_base, count, taken[0].decoded, taken[-1].decoded, end)
 
 

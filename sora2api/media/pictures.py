@@ -136,9 +136,7 @@ def _decoded(path: Path) -> Iterator[tuple[Image.Image, Sniffed]]:
     with path.open("rb") as file:
         sniffed = sniff(file.read(HEAD))
         if sniffed is None or sniffed.kind != "image":
-            raise InvalidImage(
-                "The file is not an image of a kind that is understood here: PNG, JPEG, WebP, GIF, AVIF."
-            )
+            raise InvalidImage("The file is not an image in a known format: PNG, JPEG, WebP, GIF or AVIF.")
         file.seek(0)
         try:
             with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):

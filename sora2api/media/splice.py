@@ -21,7 +21,7 @@ from sora2api.media.packets import Form, Run, form_of_sound, in_a_row, run_of
 from sora2api.media.sound import Stretch
 
 _COPIED_SOUND = {"aac", "mp3"}
-_MAX_RATE = Fraction(120)
+_LEAST_RATE, _MOST_RATE = 10, 120
 
 
 def trim(source: Path, target: Path, *, seconds: float) -> Clip:
@@ -74,7 +74,7 @@ def _assemble(parts: Sequence[_Part], target: Path) -> Clip:
             lengths = [run.end * run.time_base for run in runs]
             picture = _copied(parts, runs, _picture_like(output, parts[0]))
         else:
-            rate = min(Fraction(parts[0].clip.fps).limit_denominator(1001), _MAX_RATE)
+            rate = _rate(parts[0].clip)
             counts = [max(1, ceil((part.seconds - TICK) * rate)) for part in parts]
             lengths = [count / rate for count in counts]
             size = parts[0].clip.width // 2 * 2, parts[0].clip.height // 2 * 2
@@ -84,6 +84,12 @@ def _assemble(parts: Sequence[_Part], target: Path) -> Clip:
         for packet in heapq.merge(picture, heard, key=_due):
             output.mux(packet)
     return probe(target)
+
+
+def _rate(clip: Clip) -> Fraction:
+    """The clip's frames a second; a slow one's frames are shown several times each, so that it can end in time."""
+    own = Fraction(clip.fps).limit_denominator(1001)
+    return min(own * ceil(_LEAST_RATE / own), Fraction(_MOST_RATE))
 
 
 def _picture_like(output: OutputContainer, part: _Part) -> VideoStream:

@@ -27,10 +27,13 @@ def encode(frames: Iterable[Image.Image], target: Path, *, size: tuple[int, int]
     """Writes pictures of exactly `size`, which must be even, as an MP4 of `fps` frames a second."""
     with created(target) as output:
         stream = add_video(output, size=size, rate=Fraction(fps))
+        position = -1
         for position, image in enumerate(frames):
             if image.size != size:
                 raise ValueError(f"Frame {position} is {image.width}x{image.height}, not {size[0]}x{size[1]}.")
             output.mux(stream.encode(paced(painted(image), position, stream)))
+        if position < 0:
+            raise ValueError("There are no frames.")
         output.mux(stream.encode(None))
     return probe(target)
 

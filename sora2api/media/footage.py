@@ -10,6 +10,7 @@ import av
 import msgspec
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
@@ -84,7 +85,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
 
 def video_of(container: InputContainer) -> VideoStream:
     stream = container.streams.best("video")
-    if not isinstance(stream, VideoStream) or not stream.time_base:
+    if not isinstance(stream, VideoStream) or not stream.time_base or stream.disposition & Disposition.attached_pic:
         raise InvalidVideo("The file has no video in it.")
     return stream
 
@@ -179,7 +180,7 @@ def _walk(container: InputContainer, video: VideoStream) -> tuple[VideoFrame, in
 
 def _refuse_early_end(container: InputContainer, reached: Fraction) -> None:
     """WebM and AVI say at their beginning how long they mean to be."""
-    if container.format.name != _DEMUXERS["video/mp4"] and container.duration:
+    if "mp4" not in container.format.name and container.duration:
         promised = Fraction(container.duration, av.time_base)
         if reached < promised * Fraction(98, 100) - Fraction(1, 4):
             raise InvalidVideo(_CUT_OFF)

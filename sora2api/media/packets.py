@@ -93,8 +93,8 @@ def _marks(container: InputContainer, video: VideoStream) -> list[_Mark]:
     start = start_of(video)
     marks: list[_Mark] = []
     for packet in container.demux(video):
-        if not packet.size:
-            continue
+        if packet.dts is None and not packet.size:
+            continue  # it only flushes a decoder
         if packet.pts is None or packet.dts is None or packet.is_discard:
             return []
         marks.append(_Mark(packet.pts - start, packet.dts - start, packet.duration or 0, packet.is_keyframe))

@@ -88,7 +88,7 @@ def _assemble(parts: Sequence[_Part], target: Path) -> Clip:
 
 def _rate(clip: Clip) -> Fraction:
     """The clip's frames a second; a slow one's frames are shown several times each, so that it can end in time."""
-    own = Fraction(clip.fps).limit_denominator(1001)
+    own = max(Fraction(clip.fps).limit_denominator(1001), Fraction(1, 1001))
     return min(own * ceil(_LEAST_RATE / own), Fraction(_MOST_RATE))
 
 

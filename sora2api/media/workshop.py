@@ -38,20 +38,19 @@ class Workshop:
         own, where it can take no other call with it; if that dies too, WorkerDied is raised. A caller that is
         cancelled is free at once; the worker finishes what nobody waits for.
         """
+        if self._closed:
+            raise RuntimeError("The workshop is closed.")
         call = functools.partial(function, *args, **kwargs)
         async with self._free:
             try:
                 return await _result(await asyncio.to_thread(self._submit, call))
             except BrokenProcessPool as error:
                 self._cancel_if_closed(error)
-            pool = await asyncio.to_thread(self._open, 1)
             try:
-                return await _result(await asyncio.to_thread(pool.submit, call))
+                return await _result(await asyncio.to_thread(self._submit, call, alone=True))
             except BrokenProcessPool as error:
                 self._cancel_if_closed(error)
                 raise WorkerDied from error
-            finally:
-                await asyncio.to_thread(self._end, pool)
 
     async def close(self) -> None:
         """Ends all workers at once; the calls under way are cancelled."""
@@ -62,34 +61,36 @@ class Workshop:
         if self._closed:
             raise asyncio.CancelledError from error
 
-    def _submit(self, call: Callable[[], T]) -> "Future[T]":
-        """Hands the call to the shared pool, which is made anew if it is broken or has served long enough."""
+    def _submit(self, call: Callable[[], T], *, alone: bool = False) -> "Future[T]":
         with self._lock:
-            if self._shared is not None and self._shared.worn:
-                threading.Thread(target=self._retire, args=(self._shared,), name="retire-workers").start()
-                self._shared = None
-            if self._shared is None:
-                self._shared = self._add(self._workers)
-            return self._shared.submit(call)
+            if self._closed:
+                raise BrokenProcessPool("The workshop is closed.")
+            pool = self._add(1) if alone else self._current()
+            future = pool.submit(call)
+            if alone:
+                self._let_go(pool)
+            return future
 
-    def _open(self, workers: int) -> "_Pool":
-        with self._lock:
-            return self._add(workers)
+    def _current(self) -> "_Pool":
+        """The pool that calls share, made anew if it is broken or has served long enough."""
+        if self._shared is not None and self._shared.worn:
+            self._let_go(self._shared)
+            self._shared = None
+        if self._shared is None:
+            self._shared = self._add(self._workers)
+        return self._shared
 
     def _add(self, workers: int) -> "_Pool":
-        if self._closed:
-            raise RuntimeError("The workshop is closed.")
         pool = _Pool(workers)
         self._pools.add(pool)
         return pool
 
-    def _retire(self, pool: "_Pool") -> None:
-        pool.finish()
-        with self._lock:
-            self._pools.discard(pool)
+    def _let_go(self, pool: "_Pool") -> None:
+        """The pool finishes what it has to do, and takes no more calls."""
+        threading.Thread(target=self._see_off, args=(pool,), name="see-off-workers").start()
 
-    def _end(self, pool: "_Pool") -> None:
-        pool.end()
+    def _see_off(self, pool: "_Pool") -> None:
+        pool.finish()
         with self._lock:
             self._pools.discard(pool)
 

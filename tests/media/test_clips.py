@@ -139,6 +139,11 @@ def test_frames_of_a_wrong_or_an_odd_size_are_not_encoded(tmp_path):
         clips.encode(drawn(2), tmp_path / "other.mp4", size=(320, 192), fps=12)
 
 
+def test_a_clip_needs_a_frame(tmp_path):
+    with pytest.raises(ValueError, match="no frames"):
+        clips.encode([], tmp_path / "none.mp4", size=SIZE, fps=12)
+
+
 def test_ten_seconds_of_hd_take_about_a_second_of_processor_time(tmp_path):
     frames = list(drawn(120, (1280, 720)))
 
@@ -200,6 +205,39 @@ def test_what_is_no_clip_is_refused(tmp_path, content):
 
     with pytest.raises(InvalidVideo):
         clips.probe(tmp_path / "no.mp4")
+
+
+def test_a_song_with_a_cover_is_no_clip(tmp_path):
+    with av.open(str(tmp_path / "song.mp4"), "w") as output:
+        cover = output.add_stream("png", rate=1)
+        cover.width, cover.height, cover.pix_fmt = *SIZE, "rgb24"
+        cover.disposition = av.stream.Disposition.attached_pic
+        audio = output.add_stream("aac", rate=RATE, layout="mono")
+        frame = av.VideoFrame.from_image(next(drawn(1)))
+        output.mux(cover.encode(frame))
+        output.mux(cover.encode(None))
+        for piece in tone(0.5):
+            output.mux(audio.encode(piece))
+        output.mux(audio.encode(None))
+
+    with pytest.raises(InvalidVideo, match="no video"):
+        clips.probe(tmp_path / "song.mp4")
+
+
+def test_a_fragmented_clip_is_read_and_missed_bytes_are_noticed(tmp_path):
+    path = tmp_path / "fragments.mp4"
+    with av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as output:
+        video = output.add_stream("libx264", rate=12, options={"g": "12"})
+        video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
+        for image in drawn(48):
+            output.mux(video.encode(av.VideoFrame.from_image(image)))
+        output.mux(video.encode(None))
+
+    assert (clips.probe(path).seconds, clips.probe(path).frames) == (pytest.approx(4.0, abs=0.1), 48)
+    assert clips.trim(path, tmp_path / "cut.mp4", seconds=2.0).seconds == pytest.approx(2.0, abs=0.01)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.7)])
+    with pytest.raises(InvalidVideo):
+        clips.probe(path)
 
 
 def test_a_clip_without_a_picture_is_refused(tmp_path):
@@ -296,6 +334,28 @@ def test_a_trim_cuts_the_sound_too(tmp_path, loud):
     assert clips.trim(loud, tmp_path / "cut.mp4", seconds=1.0).audio
     kept = packets(tmp_path / "cut.mp4", "audio")
     assert kept == packets(loud, "audio")[: len(kept)]
+    seconds, loudness = heard(tmp_path / "cut.mp4")
+    assert seconds == pytest.approx(1.0, abs=0.06)
+    assert min(loudness) > 10_000
+
+
+def test_sound_that_an_mp4_should_not_hold_is_encoded_anew(tmp_path):
+    path = tmp_path / "a.webm"
+    with av.open(str(path), "w") as output:
+        video = output.add_stream("libvpx", rate=12)
+        video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
+        audio = output.add_stream("libopus", rate=RATE, layout="mono")
+        for image in drawn(24):
+            output.mux(video.encode(av.VideoFrame.from_image(image)))
+        output.mux(video.encode(None))
+        for piece in tone(2.0):
+            output.mux(audio.encode(piece))
+        output.mux(audio.encode(None))
+
+    clips.trim(path, tmp_path / "cut.mp4", seconds=1.0)
+
+    with av.open(str(tmp_path / "cut.mp4")) as container:
+        assert container.streams.audio[0].codec.canonical_name == "aac"
     seconds, loudness = heard(tmp_path / "cut.mp4")
     assert seconds == pytest.approx(1.0, abs=0.06)
     assert min(loudness) > 10_000

@@ -195,7 +195,7 @@ async def test_closing_ends_the_workers_at_once_and_cancels_what_they_do(shop):
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     ends = await asyncio.gather(*work, return_exceptions=True)
-    assert [type(end) for end in ends[:2]] == [asyncio.CancelledError] * 2
+    assert [type(end) for end in ends] == [asyncio.CancelledError] * 3
     with pytest.raises(RuntimeError, match="closed"):
         await shop.run(os.getpid)
 

@@ -12,7 +12,7 @@ from yarl import URL
 
 from sora2api import errors
 from sora2api.egress.forms import FormField, multipart
-from sora2api.egress.guarded import CHUNK, REDIRECT, REDIRECTS, GuardedFetch, next_url
+from sora2api.egress.guarded import CHUNK, REDIRECT, REDIRECTS, GuardedFetch, exact, next_url
 from sora2api.egress.refusals import refusal
 from sora2api.egress.sessions import Sessions
 
@@ -156,7 +156,7 @@ class Client:
 
     def _absolute(self, url: str) -> URL:
         try:
-            return self._base.join(URL(url))
+            return self._base.join(exact(url))
         except ValueError as exc:
             raise errors.EngineFault("The engine gave a link that is not a valid URL.") from exc
 

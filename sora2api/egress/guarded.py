@@ -6,6 +6,7 @@ so that a name which resolves differently a moment later (DNS rebinding) gains n
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -26,6 +27,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 REDIRECTS: Final = 5
 REDIRECT: Final = frozenset({301, 302, 303, 307, 308})
 CHUNK: Final = 256 * 1024
+_QUOTED: Final = re.compile(r"[!-~]+")
 # All that is public in IPv6 is in 2000::/3, so forms that embed an IPv4 address (mapped, compatible, NAT64) are not;
 # of what is in there, Teredo (part of the IETF's own block) and 6to4 embed one too.
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
@@ -126,10 +128,15 @@ class GuardedFetch:
         return is_public(address) or any(address in network for network in self._allow)
 
 
+def exact(url: str) -> URL:
+    """Parse *url* and keep its quoting, since signed links break otherwise; quote it where it is not quoted at all."""
+    return URL(url, encoded=_QUOTED.fullmatch(url) is not None)
+
+
 def next_url(url: URL, response: aiohttp.ClientResponse) -> URL:
     """Return where a redirect from *url* leads."""
     try:
-        return url.join(URL(response.headers["Location"]))
+        return url.join(exact(response.headers["Location"]))
     except (KeyError, ValueError) as exc:
         raise LinkNotFetched("The link redirects to nowhere.") from exc
 
@@ -172,7 +179,7 @@ def _pinned(url: URL, addresses: Sequence[Address], *, proxy: str | None) -> aio
 
 def _parse(url: str) -> URL:
     try:
-        return URL(url)
+        return exact(url)
     except ValueError as exc:
         raise LinkNotFetched("The link could not be fetched: it is not a valid URL.") from exc
 

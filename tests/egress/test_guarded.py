@@ -161,6 +161,15 @@ async def test_a_proxy_is_no_way_to_a_near_address(serve, start_proxy, tmp_path)
     assert proxy.asked == []
 
 
+async def test_a_signed_link_is_asked_for_as_it_was_signed(serve, tmp_path):
+    target = await serve()
+    signed = "/a%2Fb%3D/c.png?sig=%2Bx%2F%3D&e=a+b"
+
+    await GuardedFetch(allow=LOOPBACK).fetch(target.url + signed, tmp_path / "fetched", limit=1000)
+
+    assert target.requests[0].raw_path == signed
+
+
 async def test_what_is_fetched_is_what_was_there(serve, tmp_path):
     content = bytes(range(256)) * 4000
 

@@ -68,7 +68,7 @@ async def _clip(work: Work, dialect: Dialect) -> Order:
         raise BadRequest("The engine takes one picture for a video.", param="input_reference")
     values = {
         "model": work.model,
-        "prompt": work.prompt,
+        "prompt": work.prompt or None,
         "size": work.size,
         "seconds": _seconds(work.seconds, dialect),
         "characters": [{"id": character} for character in work.characters] or None,

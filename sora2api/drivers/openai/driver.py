@@ -23,6 +23,8 @@ _PAGE: Final = 100
 """The most that the shape allows in one page of a list."""
 _VERSION: Final = re.compile(r"v\d+\w*")
 _NO_SUCH_ROUTE: Final = frozenset({404, 405, 501})
+_PLAIN: Final = frozenset({errors.BadRequest, errors.EngineFault})
+"""What a refusal is called that says nothing more than its status does."""
 
 
 class NoList(errors.EngineError):
@@ -247,11 +249,8 @@ def _items(body: Any) -> list[dict[str, Any]]:
 def _not_taken(reply: Reply, work: Work, dialect: Dialect) -> errors.EngineError:
     """What a refused order means. A path that the engine has not at all is our mistake, not the client's."""
     error = refused(reply, dialect=dialect)
-    if (
-        reply.status in _NO_SUCH_ROUTE
-        and work.source is None
-        and type(error) in {errors.BadRequest, errors.EngineFault}
-    ):
+    names_something = work.source is not None or work.characters
+    if reply.status in _NO_SUCH_ROUTE and not names_something and type(error) in _PLAIN:
         return errors.NotServedHere(error.message)
     return error
 

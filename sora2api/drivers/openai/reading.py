@@ -85,7 +85,7 @@ async def _inline(items: Any) -> tuple[Remote, ...]:
     for item in items if isinstance(items, list) else []:
         if not isinstance(item, dict):
             continue
-        if isinstance(data := item.get("b64_json"), str):
+        if isinstance(data := item.get("b64_json"), str) and data:
             outputs.append(Remote(data=await _decode(data)))
         elif isinstance(url := item.get("url"), str):
             outputs.append(Remote(url=url))
@@ -95,9 +95,10 @@ async def _inline(items: Any) -> tuple[Remote, ...]:
 async def _decode(text: str) -> bytes:
     """Decode base64 in slices, since decoding holds the interpreter for some 5 ms a megabyte."""
     data = bytearray()
+    text = text.rpartition(",")[2]  # some gateways send a data URL
     try:
         for start in range(0, len(text), _SLICE):
-            data += binascii.a2b_base64(text[start : start + _SLICE])
+            data += binascii.a2b_base64(text[start : start + _SLICE], strict_mode=True)
             await asyncio.sleep(0)
     except ValueError as exc:
         raise errors.NetworkFault("The engine's answer brings no valid base64.") from exc

@@ -12,7 +12,7 @@ from sora2api.modes import Change, Extend, Found, Known, Plan, Reference, Reques
 # Each part begins where its run of characters begins, so that a long prompt is read in linear time.
 _SHARED = re.compile(
     rf"""
-    (?:(?P<opening>^)|(?<![ \t])) [ \t]*
+    (?:(?P<opening>^[ \t]*)|(?<![ \t])[ \t]*)?
     (?P<link>(?<![0-9A-Za-z.:/_~%-])[0-9A-Za-z.:/_~%-]*/p/)?
     (?P<id>{modes.SHARE_ID.pattern})
     (?(link)(?:[/?\#](?:[!-~]*[0-9A-Za-z/=&%_~+\#-])?)?)

@@ -9,24 +9,27 @@ from sora2api.media import pictures
 from sora2api.sandbox.scenery import Colour, rgb, tinted
 
 _DUOTONES = (
-    "1a0633 7b2fa0 ff8c5a ffe9a8",
-    "04202c 0c7489 59d5c9 f4fff2",
-    "2b0a1e b3123f ff7a3d ffe66d",
+    "2a0a4d 7b2fa0 ff8c5a ffe9a8",
+    "063448 0c7489 59d5c9 f4fff2",
+    "4a0d2c b3123f ff7a3d ffe66d",
     "0a1747 3448c5 e86fc0 ffe3f1",
     "10240f 2f7d32 c2d94c fffbd6",
     "2a1a05 9a5b13 f0b440 fff6df",
 )
+ENOUGH = 0.12
+"""Of pictures.distance, 0 to 1: a look is chosen among those that change a picture by this, if there are any."""
 
 
 class Look:
-    """One way to change pictures: chosen by the prompt, of those that change *sample* (RGB) most."""
+    """One way to change pictures: chosen by the prompt, of those that change *sample* (RGB) enough."""
 
     def __init__(self, prompt: str, sample: Image.Image) -> None:
         small = sample.resize((64, 64))
         tones = [[rgb(f"#{name}") for name in names.split()] for names in _DUOTONES]
-        tones.sort(key=lambda tone: pictures.distance(small, _toned(small, tone)), reverse=True)
+        changes = [pictures.distance(small, _toned(small, tone)) for tone in tones]
+        enough = min(ENOUGH, max(changes))
         random = Random(f"look {prompt}")  # noqa: S311 - looks, no secrets
-        self._tones = random.choice(tones[:3])
+        self._tones = random.choice([tone for tone, change in zip(tones, changes, strict=True) if change >= enough])
         self.accent = self._tones[2]
 
     def tone(self, picture: Image.Image) -> Image.Image:

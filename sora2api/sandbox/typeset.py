@@ -44,8 +44,10 @@ def wrap(text: str, face: ImageFont.FreeTypeFont, width: float) -> list[str]:
         if line and face.getlength(line + token) > width:
             lines.append(line.rstrip())
             line = ""
-        *full, line = _chop(line + token, face, width)
-        lines += full
+        line += token
+        if face.getlength(token) > width:
+            *full, line = _chop(line, face, width)
+            lines += full
     return [*lines, line.rstrip()] if line.strip() else lines
 
 
@@ -63,7 +65,7 @@ def _largest(text: str, box: Size, *, tallest: int) -> tuple[ImageFont.FreeTypeF
     """The largest type in which *text* fills no more than *box*; the smallest cuts it off with an ellipsis."""
     width, height = box
     smallest = max(10, tallest // 3)
-    for points in range(tallest, smallest - 1, -1):
+    for points in range(tallest, smallest - 1, -max(1, tallest // 10)):
         face = font(points)
         lines = wrap(text, face, width)
         if len(lines) * _leading(points) <= height:
@@ -108,7 +110,7 @@ def panel(
 @lru_cache(maxsize=8)
 def label(size: Size, text: str = LABEL) -> Image.Image:
     """The mark that is on everything made here (RGBA)."""
-    points = max(11, min(size) // 26)
+    points = max(8, min(size) // 26)
     face = font(points)
     width = round(sum(face.getlength(character) + points * 0.12 for character in text))
     plate = _plate((width + points, round(points * 1.7)), radius=points * 0.85)

@@ -66,6 +66,8 @@ class GuardedFetch:
     async def fetch(self, url: str, target: Path, *, limit: int, timeout: float = 60) -> Fetched:
         """Write what *url* gives to *target*: at most *limit* bytes, in at most *timeout* seconds.
 
+        Where that fails, there is no *target* afterwards.
+
         Raises:
             LinkRefused: it is no http(s) URL, or leads to an address that is not public.
             LinkNotFetched: it cannot be fetched.
@@ -77,7 +79,7 @@ class GuardedFetch:
                 async with self._follow(_parse(url)) as response:
                     if response.status != 200:
                         raise LinkNotFetched(f"The link could not be fetched: it answers {response.status}.")
-                    size = await _write(response, target, limit=limit)
+                    size = await _keep(response, target, limit=limit)
         return Fetched(size, str(response.url), response.content_type)
 
     @asynccontextmanager
@@ -182,6 +184,14 @@ def _parse(url: str) -> URL:
         return exact(url)
     except ValueError as exc:
         raise LinkNotFetched("The link could not be fetched: it is not a valid URL.") from exc
+
+
+async def _keep(response: aiohttp.ClientResponse, target: Path, *, limit: int) -> int:
+    try:
+        return await _write(response, target, limit=limit)
+    except BaseException:
+        await asyncio.to_thread(target.unlink, missing_ok=True)
+        raise
 
 
 async def _write(response: aiohttp.ClientResponse, target: Path, *, limit: int) -> int:

@@ -203,6 +203,8 @@ async def test_a_file_over_the_limit_is_given_up(serve, tmp_path, told):
     with pytest.raises(TooLarge):
         await GuardedFetch(allow=LOOPBACK).fetch(target.url, tmp_path / "fetched", limit=1_000_000)
 
+    assert list(tmp_path.iterdir()) == []
+
 
 async def test_what_cannot_be_fetched_is_named_so(serve, tmp_path, monkeypatch):
     async def fail(request):
@@ -240,3 +242,5 @@ async def test_a_link_that_is_too_slow_is_given_up(serve, tmp_path):
     with pytest.raises(LinkNotFetched, match="slow"):
         await GuardedFetch(allow=LOOPBACK).fetch(target.url, tmp_path / "fetched", limit=100, timeout=0.2)
     done.set()
+
+    assert list(tmp_path.iterdir()) == []

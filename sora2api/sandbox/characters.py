@@ -2,9 +2,11 @@
 
 from aiohttp import web
 
-from sora2api.errors import InvalidVideo, MissingParameter
+from sora2api.errors import InvalidValue, InvalidVideo, MissingParameter
 from sora2api.sandbox import intake
 from sora2api.sandbox.replies import ENGINE, reply, require
+
+LONGEST_NAME = 80
 
 routes = web.RouteTableDef()
 
@@ -13,7 +15,9 @@ routes = web.RouteTableDef()
 async def create(request: web.Request) -> web.Response:
     require(request, "characters")
     engine, form = request.app[ENGINE], await intake.read(request)
-    name, sent = form.text("name"), form.file("video")
+    name, sent = " ".join(form.text("name").split()), form.file("video")
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise InvalidValue(f"`name` must have 1 to {LONGEST_NAME} characters.", param="name")
     if sent is None:
         raise MissingParameter("`video` must be a file.", param="video")
     clip = engine.shelf.path(await engine.keep(sent.file, ending=".clip"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -28,8 +29,12 @@ PICTURE_SHARE = 0.25
 """How long pictures take, as a share of the delay of clips."""
 REPLAY_FOR = 24 * 3600.0
 """How long a picture request is remembered by its key, and its pictures are kept, in seconds."""
+KEEP_UNUSED = 3600.0
+"""How long a file that nothing needs any more is kept, in seconds; linked pictures are such files."""
 FACES = 4
 """How many frames of a clip show a character."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,7 @@ class Engine:
         self._renders: dict[str, asyncio.Task[None]] = {}
         self._carried: dict[str, asyncio.Task[None]] = {}
         self._accepting = asyncio.Lock()
+        self._tidied = 0.0
 
     # Start and stop.
 
@@ -69,13 +75,9 @@ class Engine:
         }
         characters = await self.ledger.all("character")
         self.characters = {name: msgspec.json.decode(body, type=Character) for name, body in characters.items()}
-        for name, body in (await self.ledger.all("request")).items():
-            request = msgspec.json.decode(body, type=PictureRequest)
-            if request.created > time.time() - REPLAY_FOR:
-                self._requests[name] = request
-            else:
-                await self.ledger.drop("request", name)
-        await asyncio.to_thread(self.shelf.sweep, self._in_use(), unused_since=time.time() - REPLAY_FOR)
+        requests = await self.ledger.all("request")
+        self._requests = {name: msgspec.json.decode(body, type=PictureRequest) for name, body in requests.items()}
+        await self._tidy()
         for task in self.tasks.values():
             if task.ended is None:
                 self._carry(task)
@@ -101,16 +103,20 @@ class Engine:
         return task
 
     async def delete(self, task: Task) -> None:
-        """Forgets a task, which stops it if it runs, and the files that nothing else needs."""
-        await self.ledger.drop("task", task.id)
-        self.tasks.pop(task.id, None)
+        """Forgets a task, which stops it if it runs, and what was made for it alone."""
         if work := self._carried.get(task.id):
             work.cancel()
-        await self.forget_files()
+            await asyncio.wait([work])
+        await self.ledger.drop("task", task.id)
+        self.tasks.pop(task.id, None)
+        await asyncio.to_thread(self.shelf.remove, task.made_files() - self._in_use())
+        await self._tidy()
 
-    async def forget_files(self) -> None:
-        """Removes files that no task, character or recent request needs, save those that came in just now."""
-        await asyncio.to_thread(self.shelf.sweep, self._in_use(), unused_since=time.time() - 60)
+    async def clip(self, task: Task) -> Path:
+        """The file of a completed task."""
+        if await asyncio.to_thread(self.shelf.has, task.clip):
+            return self.shelf.path(task.clip)
+        return await self.rendered(task.order)
 
     def due(self, created: float) -> float:
         return created + self.options.delay
@@ -133,7 +139,7 @@ class Engine:
     async def dismiss(self, character: Character) -> None:
         await self.ledger.drop("character", character.id)
         self.characters.pop(character.id, None)
-        await self.forget_files()
+        await self._tidy()
 
     # Pictures.
 
@@ -155,6 +161,7 @@ class Engine:
                 return known
             request = PictureRequest(time.time(), digest, orders)
             if lasting:
+                await self._tidy()
                 await self.ledger.accept("request", key, msgspec.json.encode(request))
                 self._requests[key] = request
             else:
@@ -197,39 +204,43 @@ class Engine:
         work.add_done_callback(lambda _: self._carried.pop(task.id, None))
 
     async def _carried_out(self, task: Task) -> None:
-        fault = task.refusal
-        try:
-            if fault is None:
-                await self.rendered(task.order)
-        except Sora2ApiError as error:
-            fault = Fault(error.code, error.message)
-        except OSError as error:
-            fault = Fault(
-                EngineFault.code, f"The clip could not be rendered: {error.strerror or type(error).__name__}."
-            )
+        fault = task.refusal or await self._fault(task)
         await asyncio.sleep(task.due - time.time())
-        ended = msgspec.structs.replace(task, ended=time.time(), error=fault)
+        ended = msgspec.structs.replace(task, ended=time.time(), error=fault, made=name_of(task.order))
         await self.ledger.keep("task", task.id, msgspec.json.encode(ended))
         self.tasks[task.id] = ended
+
+    async def _fault(self, task: Task) -> Fault | None:
+        """Renders a task; whatever goes wrong is the task's fault, so that none goes on for ever."""
+        (outcome,) = await asyncio.gather(self.rendered(task.order), return_exceptions=True)
+        if isinstance(outcome, Sora2ApiError):
+            return Fault(outcome.code, outcome.message)
+        if isinstance(outcome, Exception):
+            logger.error("Video %s could not be rendered.", task.id, exc_info=outcome)
+            return Fault(EngineFault.code, "The video could not be rendered.")
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return None
 
     def _in_use(self) -> set[str]:
         used = {name for character in self.characters.values() for name in character.portrait.pictures}
         for task in self.tasks.values():
-            used |= _files(task)
+            used |= task.made_files()
+            if task.ended is None:
+                used |= task.sources()
         for request in self._requests.values():
             used |= {name_of(order) for order in request.orders}
         return used | set(self._renders)
 
-
-def _files(task: Task) -> set[str]:
-    """All files that a task needs: its clip and what shows it, and what it is made of."""
-    order, made = task.order, name_of(task.order)
-    stem = made.removesuffix(order.ending)
-    needed = {made, f"{stem}.webp", f"{stem}.jpg"}
-    if task.ended is None:
-        needed |= {name for name in (order.image, order.source) if name}
-        needed |= {name for portrait in order.cast for name in portrait.pictures}
-    return needed
+    async def _tidy(self) -> None:
+        """Forgets requests that came long ago, and removes files that nothing has needed for a while."""
+        old = [name for name, request in self._requests.items() if request.created < time.time() - REPLAY_FOR]
+        for name in old:
+            await self.ledger.drop("request", name)
+            self._requests.pop(name, None)
+        if time.time() > self._tidied + KEEP_UNUSED / 6:
+            self._tidied = time.time()
+            await asyncio.to_thread(self.shelf.sweep, self._in_use(), unused_since=time.time() - KEEP_UNUSED)
 
 
 @asynccontextmanager

@@ -1,12 +1,15 @@
 """Remembers what was accepted, in one SQLite file: tasks, characters, idempotent picture requests, counters."""
 
 import asyncio
+import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 import aiosqlite
+
+from sora2api.errors import Sora2ApiError
 
 Kind = Literal["task", "character", "request"]
 
@@ -20,9 +23,16 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, count INTEGER NOT NU
 _COUNT = """
 INSERT INTO counters (name, count) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET count = count + excluded.count
 """
+_KEEP = """
+INSERT INTO things (kind, name, body) VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body
+"""
 CREATES = "creates"
 FLUSH_EVERY = 0.25
 """How often counters that nobody waits for are written, in seconds."""
+
+
+class LedgerDamaged(Sora2ApiError):
+    """The sandbox's database cannot be used."""
 
 
 class Ledger:
@@ -39,11 +49,16 @@ class Ledger:
 
     @classmethod
     async def open(cls, path: Path) -> Self:
+        """The ledger in the file *path*, made if need be. Raises LedgerDamaged."""
         connection = await aiosqlite.connect(path, isolation_level=None)
-        await connection.execute("PRAGMA journal_mode = WAL")
-        await connection.execute("PRAGMA synchronous = FULL")
-        await connection.executescript(_SCHEMA)
-        rows = await connection.execute_fetchall("SELECT name, count FROM counters")
+        try:
+            await connection.execute("PRAGMA journal_mode = WAL")
+            await connection.execute("PRAGMA synchronous = FULL")
+            await connection.executescript(_SCHEMA)
+            rows = await connection.execute_fetchall("SELECT name, count FROM counters")
+        except sqlite3.Error as error:
+            await connection.close()
+            raise LedgerDamaged(f"The sandbox's database {path} cannot be used: {error}.") from error
         return cls(connection, Counter({str(name): int(count) for name, count in rows}))
 
     async def close(self) -> None:
@@ -57,7 +72,8 @@ class Ledger:
 
     async def accept(self, kind: Kind, name: str, body: bytes) -> None:
         """Keeps something new that counts as a create, both or neither."""
-        await self._write(kind, name, body, Counter({CREATES: 1}))
+        await self._write((_KEEP, (kind, name, body)), (_COUNT, (CREATES, 1)))
+        self._counters[CREATES] += 1
 
     async def count_create(self) -> None:
         """Counts a create of which nothing need be kept."""
@@ -66,11 +82,10 @@ class Ledger:
 
     async def keep(self, kind: Kind, name: str, body: bytes) -> None:
         """Keeps something, in place of what had that name."""
-        await self._write(kind, name, body, Counter())
+        await self._write((_KEEP, (kind, name, body)))
 
     async def drop(self, kind: Kind, name: str) -> None:
-        async with self._turn:
-            await self._connection.execute("DELETE FROM things WHERE kind = ? AND name = ?", (kind, name))
+        await self._write(("DELETE FROM things WHERE kind = ? AND name = ?", (kind, name)))
 
     def count(self, name: str) -> None:
         self._counters[name] += 1
@@ -83,24 +98,24 @@ class Ledger:
         """Writes the counters that are not written yet."""
         if self._unwritten:
             counts, self._unwritten = self._unwritten, Counter()
-            async with self._turn:
-                await self._connection.execute("BEGIN IMMEDIATE")
-                await self._connection.executemany(_COUNT, list(counts.items()))
-                await self._connection.execute("COMMIT")
+            await self._write(*((_COUNT, item) for item in counts.items()))
 
     async def flush_for_ever(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_EVERY)
             await self.flush()
 
-    async def _write(self, kind: Kind, name: str, body: bytes, counts: Counter[str]) -> None:
-        insert = (
-            "INSERT INTO things (kind, name, body) VALUES (?, ?, ?)"
-            " ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body"
-        )
+    async def _write(self, *statements: tuple[str, Sequence[str | bytes | int]]) -> None:
+        """All of it or nothing, and to its end even if the caller is cancelled."""
+        await asyncio.shield(self._transact(statements))
+
+    async def _transact(self, statements: Iterable[tuple[str, Sequence[str | bytes | int]]]) -> None:
         async with self._turn:
             await self._connection.execute("BEGIN IMMEDIATE")
-            await self._connection.execute(insert, (kind, name, body))
-            await self._connection.executemany(_COUNT, list(counts.items()))
-            await self._connection.execute("COMMIT")
-        self._counters.update(counts)
+            try:
+                for statement, values in statements:
+                    await self._connection.execute(statement, values)
+                await self._connection.execute("COMMIT")
+            except sqlite3.Error:
+                await self._connection.execute("ROLLBACK")
+                raise

@@ -14,6 +14,10 @@ _DUOTONES = (
     "4a0d2c b3123f ff7a3d ffe66d",
     "0a1747 3448c5 e86fc0 ffe3f1",
     "10240f 2f7d32 c2d94c fffbd6",
+    "231942 5e548e be95c4 ffc8dd",
+    "3b1c0a b5541c f2a65a 9fe0e0",
+    "002642 840032 e59500 f5d9a8",
+    "1c3144 2a9d8f e9c46a f4a261",
     "2a1a05 9a5b13 f0b440 fff6df",
 )
 ENOUGH = 0.12

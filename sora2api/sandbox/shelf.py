@@ -6,7 +6,7 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -50,6 +50,11 @@ class Shelf:
         except FileNotFoundError:
             return False
         return True
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Removes files, if they are there. Blocks."""
+        for name in names:
+            self.path(name).unlink(missing_ok=True)
 
     def sweep(self, keep: Collection[str], *, unused_since: float) -> None:
         """Removes files that are not among *keep* and were written and read before *unused_since*, a time. Blocks."""

@@ -35,12 +35,23 @@ class Task(msgspec.Struct, kw_only=True):
     remixed_from: str | None = None
     refusal: Fault | None = None
     ended: float | None = None
+    made: str | None = None
     error: Fault | None = None
 
     @property
     def clip(self) -> str:
-        """The shelf's name of the clip."""
-        return name_of(self.order)
+        """The shelf's name of the clip; *made* has it once it is made, so that newer renderers do not lose it."""
+        return self.made or name_of(self.order)
+
+    def made_files(self) -> set[str]:
+        """The shelf's names of the clip and of what was made of it."""
+        stem = self.clip.removesuffix(self.order.ending)
+        return {self.clip, f"{stem}.webp", f"{stem}.jpg"}
+
+    def sources(self) -> set[str]:
+        """The shelf's names of all that the clip is made of."""
+        portraits = {name for portrait in self.order.cast for name in portrait.pictures}
+        return portraits | {name for name in (self.order.image, self.order.source) if name}
 
     @property
     def status(self) -> Literal["queued", "in_progress", "completed", "failed"]:

@@ -105,7 +105,7 @@ async def content(request: web.Request) -> MediaFile:
     engine = request.app[ENGINE]
     task = engine.task(request.match_info["id"])
     _finished(task)
-    clip = await engine.rendered(task.order)
+    clip = await engine.clip(task)
     match request.query.get("variant", "video"):
         case "video":
             return MediaFile(clip, "video/mp4")

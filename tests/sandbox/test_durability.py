@@ -72,22 +72,25 @@ def test_two_sandboxes_do_not_share_a_folder(start, tmp_path):
     assert "Traceback" not in second.stderr
 
 
-async def test_a_deleted_video_leaves_no_file(start, connect, tmp_path, photo_bytes):
-    from sora2api.sandbox.engine import Options, engine_in
-    from sora2api.sandbox.shelf import sole_use
-
-    folder = tmp_path / "sandbox"
-    process = start("--delay", "0")
-    client = connect(process)
-    data = aiohttp.FormData({"prompt": "gone", "size": "64x64", "seconds": "0.5"})
-    data.add_field("input_reference", photo_bytes, filename="p.png")
-    video = await client.ended(await client.ok("POST", "/v1/videos", data=data))
+async def test_a_deleted_video_leaves_no_file_but_what_others_use(start, connect, tmp_path):
+    client = connect(start("--delay", "0"))
+    video, twin, other = [await client.make(prompt=prompt, size="64x64") for prompt in ("same", "same", "other")]
     await client.content(video, "thumbnail")
-    kept = await client.make(prompt="kept", size="64x64")
-    process.stop()
+    await client.content(other, "spritesheet")
+    files = tmp_path / "sandbox" / "files"
+    assert sorted(path.suffix for path in files.iterdir()) == [".jpg", ".mp4", ".mp4", ".webp"]
 
-    with sole_use(folder):
-        async with engine_in(Options(folder=folder)) as engine:
-            engine.shelf.sweep({engine.task(kept["id"]).clip}, unused_since=float("inf"))
+    for gone, left in ((other, 2), (video, 2), (twin, 0)):
+        await client.ok("DELETE", f"/v1/videos/{gone['id']}")
+        assert left == len(list(files.iterdir()))
 
-    assert [engine.task(kept["id"]).clip] == [path.name for path in (folder / "files").iterdir()]
+
+def test_a_damaged_database_is_named(tmp_path):
+    (tmp_path / "sandbox").mkdir()
+    (tmp_path / "sandbox" / "sandbox.db").write_bytes(b"no database at all" * 100)
+    command = [sys.executable, "-m", "sora2api", "sandbox", "--port", "0", "--data-dir", str(tmp_path)]
+    damaged = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+    assert damaged.returncode == 1
+    assert f"{tmp_path / 'sandbox' / 'sandbox.db'} cannot be used" in damaged.stderr
+    assert "Traceback" not in damaged.stderr

@@ -87,6 +87,13 @@ class Sessions:
         self._attempts.forgive(name, caller.address)
         return token
 
+    async def offers_default(self, caller: Caller) -> bool:
+        """Whether *caller* could log in with the default password: to say so on the login page."""
+        if not self._first_start.default_key_holds(caller):
+            return False
+        user = await self._user(ADMIN)
+        return user is None or bool(user.must_change)
+
     async def find(self, token: str, caller: Caller) -> Session | None:
         """The session that a browser's *token* stands for, None where it has ended."""
         sessions, users = tables.sessions, tables.users

@@ -1,0 +1,159 @@
+"""The panel on a real server, with a real database, and browsers that talk to it over real sockets."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, CookieJar, DummyCookieJar, web
+
+from sora2api.auth.attempts import Attempts
+from sora2api.auth.first_start import FirstStart
+from sora2api.auth.sessions import Sessions
+from sora2api.settings import Settings
+from sora2api.store.database import FILE, Database
+from sora2api.store.migrate import migrate
+from sora2api.web import Panel, keys
+
+PASSWORD = "correct horse"
+SHARE = "s_0123456789abcdef0123456789abcdef"
+
+
+class Server:
+    """The panel's surroundings, for a test to change, and where it listens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.now = 1_700_000_000.0
+        self.settings = Settings()
+        self.shared: dict[str, keys.SharedVideo] = {}
+        self.fault: Exception | None = None
+        self.state = keys.Overview(
+            version="1.2.3",
+            jobs={},
+            accounts=[sandbox()],
+            disk_free=40_000_000_000,
+            disk_total=100_000_000_000,
+            disk_reserve=500_000_000,
+            sandbox=True,
+            set_aside=[],
+        )
+        self.url = ""
+        self.database: Database
+        self.first_start: FirstStart
+
+    async def overview(self) -> keys.Overview:
+        if self.fault is not None:
+            raise self.fault
+        return self.state
+
+    async def find(self, share_id: str) -> keys.SharedVideo | None:
+        return self.shared.get(share_id)
+
+
+def sandbox() -> keys.AccountState:
+    return keys.AccountState(
+        name="sandbox", engine="openai", state="ready", image=keys.SlotUse(0, 4), video=keys.SlotUse(1, 4)
+    )
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("migrated")
+    migrate(folder)
+    return folder / FILE
+
+
+@pytest.fixture
+async def server(tmp_path: Path, migrated: Path) -> AsyncIterator[Server]:
+    shutil.copy(migrated, tmp_path / FILE)
+    server = Server(tmp_path)
+    server.database = Database(tmp_path / FILE)
+    server.first_start, _issued = await FirstStart.open(server.database, tmp_path, hosts=["127.0.0.1"], environment={})
+    app = web.Application()
+    Panel().mount(app)
+    app[keys.SETTINGS] = lambda: server.settings
+    app[keys.SESSIONS] = Sessions(
+        server.database,
+        server.first_start,
+        clock=lambda: server.now,
+        attempts=Attempts(clock=lambda: server.now),
+    )
+    app[keys.FIRST_START] = server.first_start
+    app[keys.OVERVIEW] = server
+    app[keys.SHARES] = server
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server.url = f"http://127.0.0.1:{site.port}"
+    yield server
+    await runner.cleanup()
+    await server.database.close()
+
+
+class Reply:
+    """A page as it arrived; redirects are not followed."""
+
+    def __init__(self, status: int, headers, text: str) -> None:
+        self.status = status
+        self.headers = headers
+        self.text = text
+
+    @property
+    def csrf(self) -> str:
+        return re.search(r'name="csrf" value="([^"]+)"', self.text)[1]
+
+
+class Browser:
+    """Keeps cookies, and says where its forms come from, as browsers do."""
+
+    def __init__(self, server: Server, session: ClientSession) -> None:
+        self.server = server
+        self.session = session
+
+    async def get(self, path: str, **headers: str) -> Reply:
+        return await self.send("GET", path, headers=_named(headers))
+
+    async def post(self, path: str, form: dict[str, str], **headers: str) -> Reply:
+        return await self.send("POST", path, data=form, headers={"Origin": self.server.url} | _named(headers))
+
+    async def send(self, method: str, path: str, **options: object) -> Reply:
+        async with self.session.request(method, self.server.url + path, allow_redirects=False, **options) as answer:
+            return Reply(answer.status, answer.headers.copy(), await answer.text())
+
+    async def log_in(self, password: str = "admin", **headers: str) -> Reply:
+        return await self.post("/admin/login", {"username": "admin", "password": password}, **headers)
+
+    async def settle_in(self) -> None:
+        """Log in for the first time, and choose a password."""
+        assert (await self.log_in()).status == 303
+        form = {"csrf": (await self.get("/admin/password")).csrf, "password": PASSWORD, "again": PASSWORD}
+        assert (await self.post("/admin/password", form)).status == 303
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+NewBrowser = Callable[[], Awaitable[Browser]]
+
+
+@pytest.fixture
+async def new_browser(server: Server) -> AsyncIterator[NewBrowser]:
+    sessions: list[ClientSession] = []
+
+    async def new_browser(*, cookies: bool = True) -> Browser:
+        jar = CookieJar(unsafe=True) if cookies else DummyCookieJar()
+        sessions.append(ClientSession(cookie_jar=jar))
+        return Browser(server, sessions[-1])
+
+    yield new_browser
+    for session in sessions:
+        await session.close()
+
+
+@pytest.fixture
+async def browser(new_browser: NewBrowser) -> Browser:
+    return await new_browser()

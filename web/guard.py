@@ -1,0 +1,123 @@
+"""What stands before every page: who asks, from which page, and what a browser may do with the answer."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from sora2api.auth.address import Caller, caller, networks
+from sora2api.auth.passwords import same
+from sora2api.auth.sessions import Session
+from sora2api.errors import Forbidden, InvalidRequest, Sora2ApiError, TooLarge, UnsupportedMediaType
+from sora2api.web.keys import SESSIONS, SETTINGS
+from sora2api.web.pages import problem
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+COOKIE: Final = "sora2api_session"
+CALLER: Final = web.RequestKey("CALLER", Caller)
+SESSION: Final[web.RequestKey[Session | None]] = web.RequestKey("SESSION")
+FORM: Final[web.RequestKey[Mapping[str, str]]] = web.RequestKey("FORM")
+
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # Not no-referrer: with that, browsers say `Origin: null` when a form is sent.
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-cache",
+}
+_LARGEST_FORM: Final = 64 * 1024
+_WHY: Final = {404: "There is no such page.", 405: "This page cannot be used this way."}
+
+_log = logging.getLogger(__name__)
+
+
+async def harden(_request: web.Request, response: web.StreamResponse) -> None:
+    """Tell the browser what this page may not do; a page that has said so itself is left alone."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+@web.middleware
+async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        response = problem(request, error.status, _WHY.get(error.status, error.reason))
+        if hdrs.ALLOW in error.headers:
+            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        return response
+    except Sora2ApiError as error:
+        return problem(request, error.status, error.message, retry_after=error.retry_after)
+    except Exception:  # noqa: BLE001 - the last boundary before the browser
+        _log.exception("A page failed: %s %s", request.method, request.path)
+        return problem(request, 500, "The server made a mistake; its log says which.")
+
+
+@web.middleware
+async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find out who calls, and in which session."""
+    settings = request.config_dict[SETTINGS]()
+    request[CALLER] = caller(request, networks(settings.trusted_proxies))
+    token = request.cookies.get(COOKIE)
+    sessions = request.config_dict[SESSIONS]
+    request[SESSION] = await sessions.find(token, request[CALLER]) if token else None
+    return await handler(request)
+
+
+@web.middleware
+async def refuse_forgeries(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Take a form only from one of our own pages: by what the browser says, and by the session's token in the form."""
+    if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
+        return await handler(request)
+    if not _from_own_page(request):
+        raise Forbidden("This form was sent by a page of another site.")
+    request[FORM] = await _form(request)
+    session = request[SESSION]
+    if session is not None and not same(request[FORM].get("csrf", ""), session.csrf):
+        raise Forbidden("This form is out of date: go back, load the page again, and send it once more.")
+    return await handler(request)
+
+
+def signed_in(handler: Handler) -> Handler:
+    """For pages that want a session; one that was made with the default password must change it first."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        session = request[SESSION]
+        if session is None:
+            raise web.HTTPSeeOther(request.app.router["login"].url_for())
+        if session.must_change:
+            raise web.HTTPSeeOther(request.app.router["password"].url_for())
+        return await handler(request)
+
+    return guarded
+
+
+def _from_own_page(request: web.Request) -> bool:
+    """Browsers say Sec-Fetch-Site over TLS and on loopback, Origin always; what says neither is no browser."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get(hdrs.ORIGIN)
+    return origin is None or origin.partition("://")[2].lower() == request[CALLER].host.lower()
+
+
+async def _form(request: web.Request) -> Mapping[str, str]:
+    if request.content_length is None or request.content_length > _LARGEST_FORM:
+        raise TooLarge
+    if request.content_length and request.content_type != "application/x-www-form-urlencoded":
+        raise UnsupportedMediaType
+    try:
+        fields = await request.post()
+    except (UnicodeDecodeError, LookupError) as error:
+        raise InvalidRequest from error
+    return {name: value for name, value in fields.items() if isinstance(value, str)}

@@ -1,0 +1,81 @@
+"""Making a page: templates, compiled at start, and how figures are written in them."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+
+from sora2api.web.keys import REQUEST_ID
+
+THEME_COOKIE: Final = "sora2api_theme"
+THEMES: Final = ("system", "light", "dark")
+
+_THIN: Final = "\N{NARROW NO-BREAK SPACE}"
+_UNITS: Final = ("B", "KB", "MB", "GB", "TB", "PB")
+
+
+def set_up(app: web.Application, *, static: str) -> None:
+    """Give *app* the templates; its static files lie at the path *static*."""
+    templates = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.PackageLoader("sora2api.web"),
+        filters={"size": size, "count": count, "exact": exact, "span": span},
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    app[aiohttp_jinja2.static_root_key] = static
+    compile_all(templates)
+
+
+def compile_all(templates: jinja2.Environment) -> None:
+    """Compile now: a template that is broken stops the start, not a page."""
+    for name in templates.list_templates():
+        templates.get_template(name)
+
+
+def page(request: web.Request, template: str, *, status: int = 200, **context: Any) -> web.Response:
+    """The HTML page of a *template*. Never stored: it may show what the next user of the browser must not see."""
+    theme = request.cookies.get(THEME_COOKIE, "")
+    shown = context | {"theme": theme if theme in THEMES else "system", "request_id": request.get(REQUEST_ID)}
+    response = aiohttp_jinja2.render_template(template, request, shown, status=status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def problem(request: web.Request, status: int, why: str, *, retry_after: float | None = None) -> web.Response:
+    """The page that says what went wrong."""
+    response = page(request, "problem.html", status=status, title=HTTPStatus(status).phrase, why=why)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(retry_after)))
+    return response
+
+
+def size(amount: float) -> str:
+    """Bytes, in the largest unit that leaves a figure of one or more."""
+    unit = 0
+    while amount >= 1000 and unit < len(_UNITS) - 1:
+        amount /= 1000
+        unit += 1
+    figure = f"{amount:.0f}" if unit == 0 or amount >= 100 else f"{amount:.1f}"
+    return f"{figure}{_THIN}{_UNITS[unit]}"
+
+
+def count(number: int) -> str:
+    return f"{number:,}".replace(",", _THIN)
+
+
+def span(seconds: float) -> str:
+    """A length of time, to the second, the minute or the hour."""
+    if seconds < 90:
+        return f"{max(seconds, 0):.0f}{_THIN}s"
+    minutes = seconds / 60
+    return f"{minutes:.0f}{_THIN}min" if minutes < 90 else f"{minutes / 60:.0f}{_THIN}h"
+
+
+def exact(at: float) -> str:
+    """A moment as a `<time>` wants it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -137,6 +137,7 @@ class ModeContract:
             if not request.prompt.strip():
                 self._plan(request)
 
+    @pytest.mark.asyncio
     async def test_it_opens_and_closes(self) -> None:
         mode = self._made()
         await mode.open()

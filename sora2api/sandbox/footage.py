@@ -11,9 +11,10 @@ from PIL import Image, ImageDraw, ImageOps
 
 from sora2api.media import pictures
 from sora2api.sandbox import typeset
+from sora2api.sandbox.colours import PALETTES, Palette
 from sora2api.sandbox.looks import Look
 from sora2api.sandbox.orders import FPS, ClipOrder, Part, Portrait
-from sora2api.sandbox.scenery import PALETTES, Palette, Scene
+from sora2api.sandbox.scenery import Scene
 from sora2api.sandbox.typeset import Size
 
 HOLD = 0.4
@@ -130,25 +131,20 @@ def _alive(picture: Image.Image, part: Part, size: Size, *, count: int, heading:
     start = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
     plate = typeset.panel(part.prompt, size, accent=Look(part.prompt, start).accent, heading=heading, cover=True)
     for number in range(count):
-        frame = (
-            start.resize(size, Image.Resampling.BILINEAR, box=_camera(size, number, part.prompt))
-            if number
-            else start.copy()
-        )
+        frame = start.resize(size, Image.Resampling.BILINEAR, box=_camera(size, number)) if number else start.copy()
         typeset.place_panel(frame, plate, strength=_fade(number / FPS - HOLD))
         yield frame
 
 
-def _camera(size: Size, number: int, prompt: str) -> tuple[float, float, float, float]:
-    """What part of the picture is seen: slowly less of it, rising to a side that the prompt chooses.
+def _camera(size: Size, number: int) -> tuple[float, float, float, float]:
+    """What part of the picture is seen: slowly less of it, towards the upper right.
 
-    Words at the foot of the picture so sink below the plate with the new ones.
+    Words at the foot of the picture so sink below the plate with the new ones, and its mark stays below ours.
     """
     moment = number / FPS
     kept = 1 / (1 + 0.22 * (1 - 1 / (1 + moment / 6)))
-    left = len(prompt) % 3 / 2 * (1 - kept)
     width, height = size
-    return left * width, 0.0, (left + kept) * width, kept * height
+    return (1 - kept) * width, 0.0, width, kept * height
 
 
 def _changed(order: ClipOrder, folder: Path) -> Iterator[Image.Image]:

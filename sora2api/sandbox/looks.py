@@ -6,7 +6,7 @@ from random import Random
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from sora2api.media import pictures
-from sora2api.sandbox.scenery import Colour, rgb, tinted
+from sora2api.sandbox.colours import Colour, rgb, tinted
 
 _DUOTONES = (
     "2a0a4d 7b2fa0 ff8c5a ffe9a8",

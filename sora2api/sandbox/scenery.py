@@ -5,83 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from PIL import Image, ImageChops, ImageColor, ImageDraw
+from PIL import Image, ImageDraw
 
+from sora2api.sandbox.colours import PALETTES, Colour, Palette, glow, mix, vertical
 from sora2api.sandbox.typeset import Size
-
-Colour = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Palette:
-    """The colours of one scene: the sky from top to bottom, its light, the nearest ground, and what floats."""
-
-    sky: tuple[Colour, Colour, Colour]
-    light: Colour
-    ground: Colour
-    accents: tuple[Colour, Colour, Colour]
-    night: bool = False
-
-
-def rgb(text: str) -> Colour:
-    red, green, blue = ImageColor.getrgb(text)[:3]
-    return red, green, blue
-
-
-def _palette(colours: str, *, night: bool = False) -> Palette:
-    top, middle, bottom, light, ground, *accents = (rgb(f"#{name}") for name in colours.split())
-    first, second, third = accents
-    return Palette((top, middle, bottom), light, ground, (first, second, third), night=night)
-
-
-PALETTES = (
-    _palette("2b2d66 b5567c ffb26b ffe3a3 231a3d ff6b6b ffd166 6be5d0"),
-    _palette("0b1b3f 1f4e7a 6fc3b8 e8fff4 07182b 7cf2c8 b48bff ffd27d", night=True),
-    _palette("3d8bd9 8fc8ee f6efd2 fff6cc 1f5b49 ff7b54 ffd56f ef4b81"),
-    _palette("1b0f3b 5a1f7a f0569b ffc6e5 140a2e 4be1ec ffe45e ff7bd5", night=True),
-    _palette("0f4c75 3aa6a6 f9d976 fff3b0 0c2f3f f76e5c ffe08a ffffff"),
-    _palette("4a2545 c8553d f9c784 fff1c9 2b1a20 38b6a6 fde2a5 e84855"),
-    _palette("0a1230 27337a 7a6bd1 dfe0ff 080d22 ff9f6b 7fd1ff fff08a", night=True),
-    _palette("5b9279 a9d6a0 fdf3c4 fffbe3 1d3b32 e2665a f2b84b 5a7fd6"),
-)
-
-
-def mix(first: Colour, second: Colour, share: float) -> Colour:
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
-    return red, green, blue
-
-
-def ramp(stops: Sequence[Colour]) -> list[list[int]]:
-    """Three tables of 256 values that turn grey into a run through *stops*."""
-    spans = len(stops) - 1
-    run = []
-    for value in range(256):
-        at = value / 255 * spans
-        span = min(int(at), spans - 1)
-        run.append(mix(stops[span], stops[span + 1], at - span))
-    return [[colour[channel] for colour in run] for channel in range(3)]
-
-
-def tinted(grey: Image.Image, stops: Sequence[Colour]) -> Image.Image:
-    """*grey* (mode L) in the colours of *stops*, dark to light."""
-    return Image.merge("RGB", [grey.point(table) for table in ramp(stops)])
-
-
-def vertical(size: Size, stops: Sequence[Colour]) -> Image.Image:
-    """A smooth run of colours from top to bottom."""
-    return tinted(Image.linear_gradient("L").resize((1, size[1]), Image.Resampling.BILINEAR), stops).resize(size)
-
-
-def glow(diameter: int, *, core: float) -> Image.Image:
-    """A mask (L) of a disc with a soft halo; *core* is the disc's share of the diameter."""
-
-    def strength(distance: float) -> float:
-        halo = 150.0 * max(0.0, min(1.0, 1.0 - (distance - core) / (1.0 - core))) ** 2
-        disc = 255.0 * max(0.0, min(1.0, (core - distance) * 40 + 1))
-        return max(halo, disc)
-
-    radial = Image.radial_gradient("L").resize((diameter, diameter), Image.Resampling.BICUBIC)
-    return radial.point([round(strength(value / 181)) for value in range(256)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +39,11 @@ def _strip(
 ) -> tuple[Image.Image, Image.Image]:
     """A strip of ground below *outline*, which gives the share of *height* (0 to 1) at a position of period 1."""
     width = size[0]
-    mask = Image.new("L", (width * 2, height * 2), 0)
+    mask = Image.new("L", (width * 2, height * 2), 0)  # twice too large, for smooth edges
     step = max(2, width // 160)
     ridge = [(x, (1 - outline(x / (width * 2))) * height * 2) for x in range(0, width * 2 + step, step)]
     ImageDraw.Draw(mask).polygon([(0, height * 2), *ridge, (width * 2 + step, height * 2)], fill=255)
-    half = mask.reduce(2)
-    whole = Image.new("L", (width * 2, height), 0)
-    whole.paste(half, (0, 0))
-    whole.paste(half, (width, 0))
-    return vertical((width * 2, height), colours), whole
+    return vertical((width * 2, height), colours), _doubled(mask.reduce(2))
 
 
 def _waves(random: Random, *, count: int, sharp: float) -> Callable[[float], float]:
@@ -155,13 +78,12 @@ class Scene:
         """The picture at *moment*, in seconds."""
         picture = self._sky.copy()
         self._place_light(picture, moment)
-        half = len(self._layers) - 1
-        for layer in self._layers[:half]:
+        *far, nearest = self._layers
+        for layer in far:
             self._place_layer(picture, layer, moment)
         for floater in self._floaters:
             self._place_floater(picture, floater, moment)
-        for layer in self._layers[half:]:
-            self._place_layer(picture, layer, moment)
+        self._place_layer(picture, nearest, moment)
         self._place_sparks(picture, moment)
         return picture
 
@@ -196,36 +118,25 @@ class Scene:
         return layers
 
     def _sea(self, random: Random) -> list[Layer]:
+        return [self._swell(random, number) for number in range(4)]
+
+    def _swell(self, random: Random, number: int) -> Layer:
+        """One of four layers of water, far to near; each runs against the one before."""
         width, height = self.size
-        water = mix(self.palette.sky[0], self.palette.accents[2], 0.3)
-        layers = []
-        for number in range(4):
-            tall = round(height * (0.42 - 0.085 * number))
-            cycles, phase = random.randint(4, 7) - number // 2, random.uniform(0, math.tau)
-            colour = mix(mix(self.palette.sky[2], water, 0.55), self.palette.ground, number / 3.6)
+        tall = round(height * (0.42 - 0.085 * number))
+        cycles, phase = random.randint(4, 7) - number // 2, random.uniform(0, math.tau)
 
-            def outline(x: float, cycles: int = cycles, phase: float = phase) -> float:
-                return (
-                    0.9 + 0.05 * math.sin(math.tau * cycles * x + phase) + 0.04 * math.sin(math.tau * (cycles + 3) * x)
-                )
+        def outline(x: float) -> float:
+            long, short = math.sin(math.tau * cycles * x + phase), math.sin(math.tau * (cycles + 3) * x)
+            return 0.9 + 0.05 * long + 0.04 * short
 
-            colours, mask = _strip(
-                self.size,
-                tall,
-                outline,
-                [mix(colour, self.palette.light, 0.3), colour, mix(colour, self.palette.ground, 0.5)],
-            )
-            direction = 1 if number % 2 else -1
-            layers.append(
-                Layer(
-                    colours,
-                    mask,
-                    height - tall,
-                    direction * width * (0.02 + 0.02 * number),
-                    self._unit * 0.008 * (number + 1),
-                )
-            )
-        return layers
+        palette = self.palette
+        water = mix(palette.sky[2], mix(palette.sky[0], palette.accents[2], 0.3), 0.55)
+        colour = mix(water, palette.ground, number / 3.6)
+        shades = [mix(colour, palette.light, 0.3), colour, mix(colour, palette.ground, 0.5)]
+        colours, mask = _strip(self.size, tall, outline, shades)
+        speed = (1 if number % 2 else -1) * width * (0.02 + 0.02 * number)
+        return Layer(colours, mask, height - tall, speed, self._unit * 0.008 * (number + 1))
 
     def _city(self, random: Random) -> list[Layer]:
         width, height = self.size
@@ -328,37 +239,23 @@ def _doubled(strip: Image.Image) -> Image.Image:
 
 def _balloon(tall: int, colour: Colour, stripe: Colour, basket: Colour) -> Image.Image:
     """A hot-air balloon, drawn four times too large and reduced."""
-    scale = tall * 4
-    wide = round(scale * 0.72)
-    canvas = Image.new("RGBA", (wide, scale), (*colour, 0))
+    high = tall * 4
+    wide = round(high * 0.72)
+    canvas = Image.new("RGBA", (wide, high), (*colour, 0))
     draw = ImageDraw.Draw(canvas)
-    draw.polygon(
-        [
-            (wide * 0.12, scale * 0.5),
-            (wide * 0.88, scale * 0.5),
-            (wide * 0.58, scale * 0.82),
-            (wide * 0.42, scale * 0.82),
-        ],
-        fill=colour,
-    )
-    draw.ellipse((0, 0, wide - 1, scale * 0.72), fill=colour)
-    shape = canvas.getchannel("A").copy()
-    for share in (0.62, 0.22):
-        draw.ellipse(
-            (wide * (0.5 - share / 2), 0, wide * (0.5 + share / 2), scale * 0.72),
-            fill=stripe if share == 0.62 else colour,
-        )
-    draw.polygon(
-        [
-            (wide * 0.42, scale * 0.68),
-            (wide * 0.58, scale * 0.68),
-            (wide * 0.54, scale * 0.82),
-            (wide * 0.46, scale * 0.82),
-        ],
-        fill=colour,
-    )
-    canvas.putalpha(ImageChops.lighter(shape, Image.new("L", canvas.size, 0)))
-    draw.line((wide * 0.43, scale * 0.8, wide * 0.45, scale * 0.9), fill=basket, width=max(2, scale // 120))
-    draw.line((wide * 0.57, scale * 0.8, wide * 0.55, scale * 0.9), fill=basket, width=max(2, scale // 120))
-    draw.rounded_rectangle((wide * 0.43, scale * 0.88, wide * 0.57, scale * 0.99), scale // 60, fill=basket)
+
+    def at(*points: tuple[float, float]) -> list[tuple[float, float]]:
+        """Points given in parts of the width and the height."""
+        return [(x * wide, y * high) for x, y in points]
+
+    draw.polygon(at((0.12, 0.5), (0.88, 0.5), (0.58, 0.82), (0.42, 0.82)), fill=colour)
+    draw.ellipse(at((0, 0), (0.999, 0.72)), fill=colour)
+    shape = canvas.getchannel("A")
+    draw.ellipse(at((0.19, 0), (0.81, 0.72)), fill=stripe)
+    draw.ellipse(at((0.39, 0), (0.61, 0.72)), fill=colour)
+    draw.polygon(at((0.42, 0.68), (0.58, 0.68), (0.54, 0.82), (0.46, 0.82)), fill=colour)
+    canvas.putalpha(shape)
+    for top, bottom in ((0.43, 0.45), (0.57, 0.55)):
+        draw.line(at((top, 0.8), (bottom, 0.9)), fill=basket, width=max(2, high // 120))
+    draw.rounded_rectangle(at((0.43, 0.88), (0.57, 0.99)), high // 60, fill=basket)
     return canvas.reduce(4)

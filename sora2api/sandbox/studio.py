@@ -8,9 +8,10 @@ from PIL import Image, ImageOps
 
 from sora2api.media import clips, pictures
 from sora2api.sandbox import footage, typeset
+from sora2api.sandbox.colours import Colour
 from sora2api.sandbox.looks import Look
 from sora2api.sandbox.orders import FPS, ClipOrder, Order, PictureOrder
-from sora2api.sandbox.scenery import Colour, Scene
+from sora2api.sandbox.scenery import Scene
 from sora2api.sandbox.shelf import Shelf, written
 
 ROOM_FOR_WORDS = 160

@@ -70,7 +70,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["least_busy", "round_robin", "weighted", "random"],
         _help("How an account is chosen among those that can."),
     ] = "least_busy"
-    tries: Annotated[int, _help("How often a task that no engine took is submitted.", ge=1)] = 4
+    tries: Annotated[int, _help("How often a task that no engine took is submitted.", ge=1)] = 6
     lookup_interval: Annotated[float, _help("The time between two looks for a submit whose answer was lost.", ge=0)] = (
         10.0
     )

@@ -80,6 +80,3 @@ SESSIONS: Final = web.AppKey("SESSIONS", Sessions)
 FIRST_START: Final = web.AppKey("FIRST_START", FirstStart)
 OVERVIEW: Final[web.AppKey[OverviewSource]] = web.AppKey("OVERVIEW")
 SHARES: Final[web.AppKey[Shares]] = web.AppKey("SHARES")
-
-REQUEST_ID: Final = web.RequestKey("REQUEST_ID", str)
-"""Set by the server's own middleware; an error page shows it."""

@@ -8,7 +8,7 @@ import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
-from sora2api.web.keys import REQUEST_ID
+from sora2api.observe.requests import REQUEST_ID
 
 THEME_COOKIE: Final = "sora2api_theme"
 THEMES: Final = ("system", "light", "dark")

@@ -171,6 +171,7 @@ def upgrade() -> None:
         sa.Column("slot", sa.String(length=8), nullable=False),
         sa.Column("make", sa.String(length=16), nullable=False),
         sa.Column("model", sa.String(length=200), nullable=False),
+        sa.Column("parameters", sa.LargeBinary(), nullable=False),
         sa.Column("engine_task", sa.String(length=500), nullable=True),
         sa.Column("result", sa.LargeBinary(), nullable=True),
         sa.Column("error", sa.LargeBinary(), nullable=True),

@@ -25,7 +25,10 @@ _encode = msgspec.json.encode
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """An account and how it is. *set_aside* says why it is not used: until *rests_until*, or until somebody mends it."""
+    """An account and how it is.
+
+    *set_aside* says why it is not used: until *rests_until*, or until somebody mends it.
+    """
 
     id: str
     name: str
@@ -64,6 +67,8 @@ class AccountBook:
         self._database = database
         self._vault = vault
         self._accounts: dict[str, Account] = {}
+        self.ever_real = False
+        """Whether an account other than the sandbox's was ever added."""
 
     async def load(self) -> None:
         """Read the accounts, the removed ones too as long as they have live tasks."""
@@ -71,6 +76,8 @@ class AccountBook:
         wanted = accounts.c.removed_at.is_(None) | accounts.c.id.in_(followed)
         async with self._database.reading() as connection:
             rows = (await connection.execute(select(accounts).where(wanted).order_by(accounts.c.created_at))).all()
+            ever = await connection.execute(select(accounts.c.id).where(~accounts.c.sandbox).limit(1))
+            self.ever_real = ever.first() is not None
         self._accounts = {row.id: self._account(row) for row in rows}
 
     def all(self) -> Sequence[Account]:
@@ -88,10 +95,6 @@ class AccountBook:
             if account.removed_at is None and name in (account.id, account.name):
                 return account
         raise NotFound(f"There is no account {name!r}.", param="name")
-
-    def real(self) -> Sequence[Account]:
-        """The accounts that are in use and not the sandbox's."""
-        return [account for account in self._accounts.values() if not account.sandbox and account.removed_at is None]
 
     async def add(
         self,
@@ -139,6 +142,7 @@ class AccountBook:
 
         await self._database.write(write)
         self._accounts[account.id] = account
+        self.ever_real = self.ever_real or not sandbox
         return account
 
     async def change(self, account_id: str, **changes: Any) -> Account:

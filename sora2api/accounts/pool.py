@@ -19,7 +19,8 @@ from sora2api.drivers import Capability, Driver, EngineModel
 
 
 class Need(Struct, frozen=True, kw_only=True):
-    """What an account must offer: *model* is the public name, *capabilities* what its engine's model must be able to do.
+    """What an account must offer: *model* is the public name, *capabilities* what its engine's model must be
+    able to do.
 
     *account* and *engine_model* bind it to a certain one; accounts to *avoid* are taken only if there is no other.
     """
@@ -82,16 +83,24 @@ class Pool:
     def could_serve(self, need: Need) -> bool:
         return bool(self.candidates(need))
 
+    def in_service(self) -> list[Account]:
+        """The accounts that are in use, well or not."""
+        return [account for account in self._book.all() if self._in_use(account)]
+
     def unserved(self, account_id: str, model: str, *, until: float) -> None:
         """The account's engine said that it does not serve the public *model*: not to be asked for it until then."""
         self._unserved[account_id, model] = until
+
+    def sandbox_in_use(self) -> bool:
+        """Whether the sandbox is what serves."""
+        return any(account.sandbox for account in self.in_service())
 
     def _in_use(self, account: Account) -> bool:
         if not account.enabled or account.removed_at is not None or account.driver not in self._engines.kinds:
             return False
         if self.sandbox_only:
             return account.sandbox
-        return not account.sandbox or not self._book.real()
+        return not account.sandbox or not self._book.ever_real
 
     def _engine_model(self, account: Account, need: Need) -> EngineModel | None:
         driver = self._engines.driver(account)

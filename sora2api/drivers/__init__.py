@@ -63,7 +63,7 @@ class WorkShot(Struct, frozen=True, kw_only=True):
 
 
 class Work(Struct, frozen=True, kw_only=True):
-    """One piece of work for an engine. *size* is "WxH"; *model* the engine's own name for it, None: the engine's only one.
+    """One piece of work for an engine. *size* is "WxH"; *model* the engine's own name, None: the engine's only one.
 
     *source* and *characters* are the engine's own ids; the first of *images* is a clip's first frame, or the picture
     to change. *key* is the same at each try of the same work, for engines that take an idempotency key.

@@ -1,0 +1,7 @@
+"""Carrying plans out: states, steps, ways, tasks, events; durable, so that a restart goes on with every job."""
+
+from sora2api.jobs.jobs import Jobs
+from sora2api.jobs.ledger import Numbered
+from sora2api.jobs.records import JobRecord
+
+__all__ = ["JobRecord", "Jobs", "Numbered"]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from msgspec import Struct
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import DiskFull, Gone, InvalidImage, InvalidVideo, NotFound, TooLarge
@@ -29,7 +29,7 @@ from sora2api.modes import Kind, Media
 from sora2api.store.database import Database
 from sora2api.store.tables import assets
 
-Role = Literal["input", "output", "frame", "character", "poster"]
+Role = Literal["input", "part", "output", "frame", "character"]
 
 _HEAD: Final = 64
 _FLUSH: Final = 1024 * 1024
@@ -75,9 +75,13 @@ class MediaStore:
         """Free bytes on the disk."""
         return shutil.disk_usage(self._files).free
 
+    def has_room(self) -> bool:
+        """Whether there is more than the reserve on the disk."""
+        return self.free() >= self._reserve
+
     def check_room(self) -> None:
         """Raise `DiskFull` when the disk is nearly full."""
-        if self.free() < self._reserve:
+        if not self.has_room():
             raise DiskFull
 
     @contextmanager
@@ -169,14 +173,7 @@ class MediaStore:
             raise NotFound("There is no such file here.")
         if row.expires_at is not None and row.expires_at < time.time():
             raise Gone("The file has expired.")
-        media = Media(
-            asset=row.id,
-            kind=row.kind,
-            content_type=row.content_type,
-            width=row.width,
-            height=row.height,
-            seconds=row.seconds,
-        )
+        media = _media(row)
         return Asset(
             id=row.id,
             owner=row.owner,
@@ -186,6 +183,13 @@ class MediaStore:
             bytes=row.bytes,
             expires_at=row.expires_at,
         )
+
+    async def of_job(self, job_id: str, role: Role) -> Media | None:
+        """The first file that a job keeps in a *role*."""
+        wanted = select(assets).where(assets.c.job_id == job_id, assets.c.role == role).order_by(assets.c.created_at)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(wanted.limit(1))).one_or_none()
+        return None if row is None else _media(row)
 
     async def path(self, media: Media) -> Path:
         return (await self.find(media.asset)).path
@@ -209,13 +213,15 @@ class MediaStore:
         async with self._database.reading() as connection:
             known = set((await connection.execute(select(assets.c.sha256).distinct())).scalars())
         orphans = [path for name, path in present.items() if name not in known]
-        await asyncio.to_thread(lambda: [path.unlink() for path in orphans])
+        for path in orphans:
+            await asyncio.to_thread(path.unlink)
         return len(orphans)
 
     async def held(self) -> int:
         """Bytes of all kept files, as recorded."""
         async with self._database.reading() as connection:
-            return (await connection.execute(select(func.coalesce(func.sum(assets.c.bytes), 0)))).scalar_one()
+            total: int = (await connection.execute(select(func.coalesce(func.sum(assets.c.bytes), 0)))).scalar_one()
+        return total
 
     def _place(self, sha256: str) -> Path:
         return self._files / sha256[:2] / sha256
@@ -266,6 +272,17 @@ async def receive(chunks: AsyncIterable[bytes], target: Path, *, limit: int, beg
                 pending.clear()
         await asyncio.to_thread(file.write, bytes(pending))
     return length
+
+
+def _media(row: Row[Any]) -> Media:
+    return Media(
+        asset=row.id,
+        kind=row.kind,
+        content_type=row.content_type,
+        width=row.width,
+        height=row.height,
+        seconds=row.seconds,
+    )
 
 
 def _sniff(path: Path) -> Sniffed | None:

@@ -53,6 +53,14 @@ class Database:
         async with self._reader.connect() as connection:
             yield connection
 
+    async def trouble(self) -> str | None:
+        """Why the database cannot be read, in one sentence; None: it can."""
+        try:
+            await revision(self)
+        except SQLAlchemyError:
+            return "The database cannot be read."
+        return None
+
     async def close(self) -> None:
         """Commit what waits, then close."""
         self._waiting.put_nowait(None)
@@ -128,4 +136,5 @@ async def bump(connection: AsyncConnection) -> None:
 
 async def revision(database: Database) -> int:
     async with database.reading() as connection:
-        return (await connection.execute(select(tables.revision.c.number))).scalar_one()
+        number: int = (await connection.execute(select(tables.revision.c.number))).scalar_one()
+    return number

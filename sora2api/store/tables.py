@@ -153,6 +153,7 @@ tasks = Table(
     Column("slot", String(8), nullable=False),
     Column("make", String(16), nullable=False),
     Column("model", String(200), nullable=False),
+    Column("parameters", LargeBinary, nullable=False),
     Column("engine_task", String(500)),
     Column("result", LargeBinary),
     Column("error", LargeBinary),

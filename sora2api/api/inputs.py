@@ -1,0 +1,76 @@
+"""Media that come with a request: data URLs, base64 and links, received into files and examined."""
+
+import asyncio
+import base64
+import binascii
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from sora2api.api.services import Services
+from sora2api.errors import ClientError, InvalidImage, InvalidVideo, TooLarge
+from sora2api.media.store import Arrival
+from sora2api.modes import Kind, Media
+
+_SLICE: Final = 256 * 1024
+
+
+class Inputs:
+    """Receives a request's media; its files are gone when it is left, unless a job has taken them."""
+
+    def __init__(self, services: Services) -> None:
+        self.arrivals: list[Arrival] = []
+        self._services = services
+        self._scratch: AbstractContextManager[Path] = services.store.scratch()
+        self._folder = Path()
+
+    def __enter__(self) -> Self:
+        self._folder = self._scratch.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._scratch.__exit__(kind, error, traceback)
+
+    async def take(self, url: str, *, kind: Kind, param: str) -> Media:
+        """A file by its data: or http(s) URL, or as bare base64. Errors name the *param*."""
+        target = self._folder / str(len(self.arrivals))
+        try:
+            if url.startswith(("http://", "https://")):
+                settings = self._services.settings
+                await self._services.fetch.fetch(
+                    url, target, limit=settings.upload_limit, timeout=settings.fetch_timeout
+                )
+            else:
+                await asyncio.to_thread(_decode, url, target, kind, self._services.settings.upload_limit)
+            arrival = await self._services.store.examine(target, expect=kind)
+        except ClientError as error:
+            error.param = error.param or param
+            raise
+        self.arrivals.append(arrival)
+        return arrival.media
+
+
+def _decode(url: str, target: Path, kind: Kind, limit: int) -> None:
+    """Write base64 to a file, in slices, so that the interpreter is never held for long."""
+    wrong = InvalidImage if kind == "image" else InvalidVideo
+    begin = 0
+    if url.startswith("data:"):
+        head, comma, _ = url[:256].partition(",")
+        if not comma or not head.endswith(";base64"):
+            raise wrong(f"The {kind} is a data URL that is not base64: it must begin `data:<type>;base64,`.")
+        begin = len(head) + 1
+    length = len(url) - begin
+    if length * 3 // 4 > limit:
+        raise TooLarge(f"The {kind} is larger than {limit} bytes.")
+    if not length:
+        raise wrong(f"The {kind} is empty.")
+    with target.open("wb") as file:
+        for start in range(begin, len(url), _SLICE):
+            part = url[start : start + _SLICE]
+            try:
+                file.write(base64.b64decode(part + "=" * (-len(part) % 4), validate=True))
+            except (binascii.Error, ValueError) as error:
+                raise wrong(f"The {kind} is neither a link nor valid base64.") from error

@@ -1,0 +1,60 @@
+"""What happens around each request: errors become OpenAI's envelope, and callers are known by their key."""
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from sora2api.api.replies import problem
+from sora2api.api.services import KEY, SERVICES
+from sora2api.errors import ClientError, MethodNotAllowed, NotFound, Sora2ApiError, TooLarge
+from sora2api.observe.requests import REQUEST_ID
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_KNOWN: Final[dict[int, type[ClientError]]] = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer errors in OpenAI's envelope; a fault of ours with 500 and no word of its inside."""
+    try:
+        return await handler(request)
+    except Sora2ApiError as error:
+        return problem(error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _translated(request, error)
+    except Exception:  # the error middleware: nothing of ours may reach a client as a traceback
+        log.exception("request failed", extra={"request": request[REQUEST_ID], "path": request.path})
+        return problem(Sora2ApiError())
+
+
+def _translated(request: web.Request, error: web.HTTPException) -> web.Response:
+    ours: Any = _KNOWN.get(error.status, ClientError)
+    messages = {
+        404: f"There is nothing at {request.path}.",
+        405: f"{request.path} does not take {request.method}.",
+    }
+    response = problem(ours(messages.get(error.status) or (None if ours is not ClientError else error.reason)))
+    response.set_status(error.status)
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
+
+
+def keyed(handler: Handler) -> Handler:
+    """A handler for callers with an API key, which it finds under `KEY`."""
+
+    @functools.wraps(handler)
+    async def authenticated(request: web.Request) -> web.StreamResponse:
+        services = request.config_dict[SERVICES]
+        request[KEY] = services.authenticator.authenticate(request.headers, services.caller(request))
+        return await handler(request)
+
+    return authenticated

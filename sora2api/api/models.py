@@ -1,0 +1,45 @@
+"""GET /v1/models: what can be asked for here and now."""
+
+from typing import Any
+
+from aiohttp import web
+
+from sora2api.api.replies import reply
+from sora2api.api.services import SERVICES
+from sora2api.errors import ModelNotFound
+from sora2api.modes import Model
+
+_CREATED = 1759276800  # the day Sora 2 came out, 2025-10-01: the names are as old as that
+
+
+async def list_models(request: web.Request) -> web.StreamResponse:
+    catalog = request.config_dict[SERVICES].catalog
+    return reply({"object": "list", "data": [_model(model) for model in catalog.listed()]})
+
+
+async def get_model(request: web.Request) -> web.StreamResponse:
+    catalog = request.config_dict[SERVICES].catalog
+    model = catalog.resolve(request.match_info["id"])
+    if not catalog.served(model):
+        raise ModelNotFound(f"No account serves {model.name!r} now.")
+    return reply(_model(model))
+
+
+def _model(model: Model) -> dict[str, Any]:
+    """OpenAI's Model, and what it makes by default as an extension."""
+    makes: dict[str, Any] = {"kind": model.makes, "size": model.size}
+    if model.seconds is not None:
+        makes["seconds"] = model.seconds
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": _CREATED,
+        "owned_by": "sora2api",
+        "makes": makes,
+        "description": model.description or _words(model),
+    }
+
+
+def _words(model: Model) -> str:
+    length = f", {model.seconds:g} s" if model.seconds is not None else ""
+    return f"{model.makes}, {model.size.replace('x', '×')}{length}"

@@ -1,0 +1,30 @@
+"""The table of the API's paths, each under /v1 and, for code written for Azure, under /openai/v1."""
+
+from typing import Final
+
+from aiohttp import web
+
+from sora2api.api import chat, models, videos
+from sora2api.api.middlewares import Handler, keyed
+from sora2api.media.links import PREFIX
+
+_TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
+    ("POST", "/chat/completions", chat.chat_completions),
+    ("GET", "/models", models.list_models),
+    ("GET", "/models/{id:.+}", models.get_model),
+    ("GET", "/videos", videos.list_videos),
+    ("GET", "/videos/{id}", videos.get_video),
+    ("DELETE", "/videos/{id}", videos.delete_video),
+    ("GET", "/videos/{id}/content", videos.video_content),
+    ("GET", "/videos/{id}/events", videos.video_events),
+    ("POST", "/videos/{id}/cancel", videos.cancel_video),
+)
+
+
+def add_routes(app: web.Application) -> None:
+    for prefix in ("/v1", "/openai/v1"):
+        for method, path, handler in _TABLE:
+            app.router.add_route(method, prefix + path, keyed(handler))
+            if method == "GET" and path.endswith("/content"):
+                app.router.add_route("HEAD", prefix + path, keyed(handler))
+    app.router.add_get(PREFIX + "/{token}/{file}", videos.link)

@@ -1,0 +1,46 @@
+"""What the handlers work with, under keys of the application."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from sora2api.auth.address import Caller, Network, caller, public_base
+from sora2api.auth.authenticate import Authenticator
+from sora2api.auth.keys import ApiKey
+from sora2api.catalog import Catalog
+from sora2api.egress import GuardedFetch
+from sora2api.jobs import Jobs
+from sora2api.media.links import Links
+from sora2api.media.store import MediaStore
+from sora2api.modes import Media
+from sora2api.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of the server that the API stands on. *parameters* are the body's fields that modes understand."""
+
+    settings: Settings
+    trusted: tuple[Network, ...]
+    authenticator: Authenticator
+    catalog: Catalog
+    jobs: Jobs
+    store: MediaStore
+    links: Links
+    fetch: GuardedFetch
+    parameters: frozenset[str]
+
+    def caller(self, request: web.BaseRequest) -> Caller:
+        return caller(request, self.trusted)
+
+    def link(self, request: web.BaseRequest, path: str) -> str:
+        """An absolute link to a *path* of this server."""
+        return public_base(self.caller(request), self.settings.public_url) + path
+
+    def media_link(self, request: web.BaseRequest, media: Media, *, until: float | None) -> str:
+        return self.link(request, self.links.path(media, until=until))
+
+
+SERVICES: Final = web.AppKey("SERVICES", Services)
+KEY: Final = web.RequestKey("KEY", ApiKey)

@@ -1,0 +1,193 @@
+"""/v1/videos: jobs as OpenAI's Videos API shows them, their files, their events, and cancel."""
+
+import math
+from typing import Any, Final, Literal
+
+import orjson
+from aiohttp import web
+from aiohttp_sse import sse_response
+
+from sora2api.api.replies import reply
+from sora2api.api.services import KEY, SERVICES, Services
+from sora2api.errors import Gone, InvalidValue, NotFound, NotReady
+from sora2api.jobs import JobRecord, Numbered
+from sora2api.jobs.records import encode
+from sora2api.modes import Media
+
+_POLL_AFTER: Final = "1000"
+_LARGEST_PAGE: Final = 100
+_PAGE: Final = 20
+
+
+async def get_video(request: web.Request) -> web.StreamResponse:
+    services = request.config_dict[SERVICES]
+    job = await services.jobs.get(request.match_info["id"], owner=request[KEY].id)
+    headers = {} if job.over() else {"openai-poll-after-ms": _POLL_AFTER}
+    return reply(video_object(request, services, job), headers=headers | _engine(job))
+
+
+async def list_videos(request: web.Request) -> web.StreamResponse:
+    services = request.config_dict[SERVICES]
+    limit = _limit(request.query.get("limit"))
+    order = request.query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise InvalidValue("`order` is `asc` or `desc`.", param="order")
+    try:
+        jobs, more = await services.jobs.page(
+            owner=request[KEY].id,
+            kind="video",
+            after=request.query.get("after"),
+            limit=limit,
+            ascending=order == "asc",
+        )
+    except NotFound as error:
+        error.param = "after"
+        raise
+    data = [video_object(request, services, job) for job in jobs]
+    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
+    return reply({"object": "list", "data": data, **ends, "has_more": more})
+
+
+def _limit(given: str | None) -> int:
+    if given is None:
+        return _PAGE
+    if not given.isdecimal() or not 0 <= int(given) <= _LARGEST_PAGE:
+        raise InvalidValue(f"`limit` is a number from 0 to {_LARGEST_PAGE}.", param="limit")
+    return int(given)
+
+
+async def delete_video(request: web.Request) -> web.StreamResponse:
+    services = request.config_dict[SERVICES]
+    job_id = request.match_info["id"]
+    await services.jobs.delete(job_id, owner=request[KEY].id)
+    return reply({"id": job_id, "object": "video.deleted", "deleted": True})
+
+
+async def cancel_video(request: web.Request) -> web.StreamResponse:
+    services = request.config_dict[SERVICES]
+    job = await services.jobs.cancel(request.match_info["id"], owner=request[KEY].id)
+    return reply(video_object(request, services, job))
+
+
+async def video_content(request: web.Request) -> web.StreamResponse:
+    """The file that a job made: the video, or `variant=thumbnail`; for other jobs their first file."""
+    services = request.config_dict[SERVICES]
+    job = await services.jobs.get(request.match_info["id"], owner=request[KEY].id)
+    if job.status != "completed":
+        raise NotReady(f"{job.id} is {_status(job)}; its content is there once it is completed.")
+    media = await _variant(services, job, request.query.get("variant", "video"))
+    return await file_response(services, media, request.query.get("variant", "video"))
+
+
+async def _variant(services: Services, job: JobRecord, variant: str) -> Media:
+    made = job.media()
+    if variant == "video" and made:
+        return made[0]
+    frame = await services.jobs.frame(job) if variant == "thumbnail" else None
+    if frame is not None:
+        return frame
+    raise InvalidValue(f"{job.id} has no {variant!r}: there are video and thumbnail.", param="variant")
+
+
+async def file_response(services: Services, media: Media, name: str) -> web.StreamResponse:
+    """A kept file, with Range, ETag and HEAD as aiohttp does them."""
+    asset = await services.store.find(media.asset)
+    headers = {
+        "Content-Type": media.content_type,
+        "Cache-Control": "private, max-age=3600",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": "inline",
+    }
+    if not asset.path.exists():
+        raise Gone(f"The {name} has expired.")
+    return web.FileResponse(asset.path, headers=headers)
+
+
+async def link(request: web.Request) -> web.StreamResponse:
+    """A kept file by a link, which needs no key."""
+    services = request.config_dict[SERVICES]
+    asset_id = services.links.asset(request.match_info["token"], request.match_info["file"])
+    asset = await services.store.find(asset_id)
+    return await file_response(services, asset.media, "file")
+
+
+async def video_events(request: web.Request) -> web.StreamResponse:
+    """The job's events as they happen, resumable by Last-Event-ID; it ends after the last."""
+    services = request.config_dict[SERVICES]
+    job = await services.jobs.get(request.match_info["id"], owner=request[KEY].id)
+    after = _after(request)
+    async with sse_response(request, ping_interval=services.settings.heartbeat) as stream:
+        async for numbered in services.jobs.follow(job.id, after=after):
+            event = _event(numbered)
+            await stream.send(orjson.dumps(event).decode(), id=str(numbered.number), event=event["type"])
+    return stream
+
+
+def _after(request: web.Request) -> int:
+    last = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
+    if not last.isdecimal():
+        raise InvalidValue("Last-Event-ID is the number of an event.", param="Last-Event-ID")
+    return int(last)
+
+
+def _event(numbered: Numbered) -> dict[str, Any]:
+    data: dict[str, Any] = orjson.loads(encode(numbered.event))
+    return {"type": data.pop("type"), "number": numbered.number, "at": numbered.at, **data}
+
+
+# The Video object.
+
+
+def video_object(request: web.Request, services: Services, job: JobRecord) -> dict[str, Any]:
+    """All 13 keys of OpenAI's Video, and ours beside them."""
+    made = job.media()[0] if job.media() else None
+    video = {
+        "id": job.id,
+        "object": "video",
+        "model": job.model,
+        "status": _status(job),
+        "progress": job.progress,
+        "created_at": int(job.created_at),
+        "completed_at": _seconds(job.completed_at),
+        "expires_at": _seconds(job.expires_at),
+        "error": None if job.error is None else {"code": job.error.code, "message": job.error.message},
+        "prompt": job.prompt,
+        "size": f"{made.width}x{made.height}" if made else job.size,
+        "seconds": _length(job.seconds),
+        "remixed_from_video_id": job.source,
+    }
+    return video | _beside(request, services, job)
+
+
+def _beside(request: web.Request, services: Services, job: JobRecord) -> dict[str, Any]:
+    beside: dict[str, Any] = {}
+    if job.error is not None and job.error.param is not None:
+        beside["error_param"] = job.error.param
+    if job.share_id is not None:
+        beside |= {"share_id": job.share_id, "share_url": services.link(request, f"/p/{job.share_id}")}
+    if job.status == "completed" and job.media():
+        beside["url"] = services.media_link(request, job.media()[0], until=job.expires_at)
+    if not job.over():
+        beside |= {
+            "events_url": services.link(request, f"/v1/videos/{job.id}/events"),
+            "cancel_url": services.link(request, f"/v1/videos/{job.id}/cancel"),
+        }
+        if job.waiting_for is not None:
+            beside["waiting_for"] = job.waiting_for
+    return beside
+
+
+def _status(job: JobRecord) -> Literal["queued", "in_progress", "completed", "failed"]:
+    return "failed" if job.status == "cancelled" else job.status
+
+
+def _seconds(moment: float | None) -> int | None:
+    return None if moment is None else math.floor(moment)
+
+
+def _length(seconds: float | None) -> str:
+    return "0" if seconds is None else f"{seconds:g}"
+
+
+def _engine(job: JobRecord) -> dict[str, str]:
+    return {"x-sora2api-engine": job.engine} if job.engine else {}

@@ -1,0 +1,353 @@
+"""Assembles the server: every part made once, opened in order, closed in reverse."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from sora2api.accounts import AccountBook, Engines, Pool
+from sora2api.accounts import Health as AccountHealth
+from sora2api.accounts.book import SANDBOX
+from sora2api.api.middlewares import errors
+from sora2api.api.routes import add_routes
+from sora2api.api.services import SERVICES, Services
+from sora2api.auth.address import networks
+from sora2api.auth.authenticate import Authenticator
+from sora2api.auth.first_start import FirstStart, Issued
+from sora2api.auth.keys import KeyBook
+from sora2api.auth.sessions import Sessions as PanelSessions
+from sora2api.catalog import Catalog
+from sora2api.egress import GuardedFetch, Sessions
+from sora2api.errors import EngineError
+from sora2api.jobs import Jobs
+from sora2api.jobs.aftercare import Aftercare
+from sora2api.jobs.carry import Carrier
+from sora2api.jobs.characters import CharacterBook
+from sora2api.jobs.intake import Intake
+from sora2api.jobs.ledger import Ledger
+from sora2api.jobs.lost import LostSubmits
+from sora2api.jobs.poller import Pollers
+from sora2api.jobs.runner import Lifetimes, Runner
+from sora2api.jobs.tasks import Limits, Tasks
+from sora2api.media.links import Links
+from sora2api.media.store import MediaStore
+from sora2api.media.workshop import Workshop
+from sora2api.modes import Mode
+from sora2api.observe.health import Health
+from sora2api.observe.requests import identify, stamp
+from sora2api.registry import Registry
+from sora2api.sandbox.child import SandboxChild
+from sora2api.settings import Settings
+from sora2api.store.database import Database
+from sora2api.store.secrets import Secrets
+from sora2api.store.watch import RevisionWatch
+from sora2api.web import keys as panel_keys
+from sora2api.web.sources import ServerOverview, SharedVideos
+
+log = logging.getLogger(__name__)
+
+_ENGINE_FIELDS: Final = ("seed", "negative_prompt", "fps", "num_frames", "num_inference_steps", "guidance_scale")
+"""Fields of a request's body that go on to the engine as they are."""
+_CLEAN_EVERY: Final = 60.0
+_LAST_ANSWERS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What `serve` runs. *issued* is what took the place of the defaults at this start, to be shown once."""
+
+    app: web.Application
+    health: Health
+    jobs: Jobs
+    first_start: FirstStart
+    sandbox: SandboxChild
+    issued: Issued | None
+    accounts: "_Accounts"
+
+    def sandbox_wanted(self) -> bool:
+        """Whether the sandbox is what answers."""
+        return self.accounts.pool.sandbox_only or not self.accounts.book.ever_real
+
+
+@dataclass(frozen=True, slots=True)
+class _Accounts:
+    book: AccountBook
+    engines: Engines
+    pool: Pool
+    health: AccountHealth
+
+
+@asynccontextmanager
+async def assembled(
+    *, folder: Path, settings: Settings, database: Database, registry: Registry
+) -> AsyncIterator[Server]:
+    """The server with everything open but its socket. On leaving, unfinished jobs are left for the next start."""
+    async with AsyncExitStack() as stack:
+        vault = await asyncio.to_thread(Secrets.open, folder)
+        first_start, issued = await FirstStart.open(database, folder, hosts=(settings.host,))
+        keys = KeyBook(database)
+        await keys.load()
+        store = await _store(stack, folder, settings, database)
+        sessions = Sessions()
+        stack.push_async_callback(sessions.close)
+        fetch = GuardedFetch(allow=networks(settings.fetch_allow), proxy=settings.default_proxy or None)
+        accounts = await _accounts(stack, settings, database, vault, registry, sessions, fetch)
+        catalog = Catalog(registry, accounts.pool, database)
+        await catalog.load()
+        modes = await _modes(stack, registry)
+        jobs = await _jobs(stack, settings, database, store, accounts, modes, registry, sessions)
+        links = Links(vault.derived("links"), lifetime=settings.output_lifetime)
+        sandbox = await _sandbox(stack, folder, settings, accounts)
+        await _watch(stack, database, first_start, keys, accounts, catalog)
+        _keep(stack, _clean(jobs), name="cleaning")
+        health = _health(jobs, store, database, accounts, registry)
+        services = Services(
+            settings=settings,
+            trusted=networks(settings.trusted_proxies),
+            authenticator=Authenticator(keys, first_start),
+            catalog=catalog,
+            jobs=jobs,
+            store=store,
+            links=links,
+            fetch=fetch,
+            parameters=_parameters(modes),
+        )
+        app = _application(services, health)
+        app[panel_keys.SETTINGS] = lambda: settings
+        app[panel_keys.SESSIONS] = PanelSessions(database, first_start)
+        app[panel_keys.FIRST_START] = first_start
+        app[panel_keys.OVERVIEW] = ServerOverview(
+            folder=folder, settings=settings, jobs=jobs, book=accounts.book, pool=accounts.pool, registry=registry
+        )
+        app[panel_keys.SHARES] = SharedVideos(jobs, links, on=settings.share)
+        for mounted in registry.apps.values():
+            mounted().mount(app)
+        yield Server(app, health, jobs, first_start, sandbox, issued, accounts)
+
+
+def _application(services: Services, health: Health) -> web.Application:
+    app = web.Application(middlewares=[identify, errors], client_max_size=services.settings.json_limit)
+    app.on_response_prepare.append(stamp)
+    app[SERVICES] = services
+    health.add_routes(app)
+    add_routes(app)
+    return app
+
+
+async def _store(stack: AsyncExitStack, folder: Path, settings: Settings, database: Database) -> MediaStore:
+    workshop = Workshop()
+    stack.push_async_callback(workshop.close)
+    store = MediaStore(folder, database, workshop, reserve=settings.disk_reserve)
+    await asyncio.to_thread(store.empty_scratch)
+    await store.sweep()
+    return store
+
+
+async def _accounts(
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    vault: Secrets,
+    registry: Registry,
+    sessions: Sessions,
+    fetch: GuardedFetch,
+) -> _Accounts:
+    book = AccountBook(database, vault)
+    await book.load()
+    engines = Engines(registry.drivers, sessions, fetch=fetch, default_proxy=settings.default_proxy)
+    pool = Pool(book, engines, sandbox=settings.sandbox, strategy=settings.strategy)
+    health = AccountHealth(book, engines, pool)
+    _keep(stack, health.keep_checking(), name="checking accounts")
+    return _Accounts(book, engines, pool, health)
+
+
+async def _modes(stack: AsyncExitStack, registry: Registry) -> Mapping[str, Mode]:
+    modes = {name: mode() for name, mode in registry.modes.items()}
+    for mode in modes.values():
+        await mode.open()
+        stack.push_async_callback(mode.close)
+    return modes
+
+
+async def _jobs(
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    store: MediaStore,
+    accounts: _Accounts,
+    modes: Mapping[str, Mode],
+    registry: Registry,
+    sessions: Sessions,
+) -> Jobs:
+    ledger = Ledger(database)
+    characters = CharacterBook(database, store)
+    book, engines, pool, health = accounts.book, accounts.engines, accounts.pool, accounts.health
+    pollers = Pollers(book, engines, health, longest=settings.poll_interval)
+    lost = LostSubmits(book, engines, ledger, interval=settings.lookup_interval)
+    tasks = Tasks(
+        book=book,
+        engines=engines,
+        pool=pool,
+        health=health,
+        pollers=pollers,
+        lost=lost,
+        ledger=ledger,
+        store=store,
+        limits=Limits(queue_timeout=settings.queue_timeout, tries=settings.tries, file_size=4 * settings.upload_limit),
+    )
+    carrier = Carrier(
+        pool=pool,
+        tasks=tasks,
+        ledger=ledger,
+        store=store,
+        characters=characters,
+        patience=settings.native_wait,
+        modes=modes.__getitem__,
+    )
+    aftercare = Aftercare(book=book, engines=engines, pool=pool, pollers=pollers, lost=lost, ledger=ledger)
+    runner = Runner(
+        modes=modes,
+        carrier=carrier,
+        ledger=ledger,
+        store=store,
+        characters=characters,
+        book=book,
+        engines=engines,
+        pool=pool,
+        aftercare=aftercare,
+        lifetimes=Lifetimes(
+            outputs=settings.output_lifetime, inputs=settings.input_lifetime, mode_missing=settings.queue_timeout
+        ),
+        http=sessions.get(settings.default_proxy or None),
+    )
+    await runner.open()
+    stack.push_async_callback(pollers.close)
+    stack.push_async_callback(aftercare.close)
+    stack.push_async_callback(tasks.close, patience=_LAST_ANSWERS)
+    stack.push_async_callback(runner.close)
+    versions = {plugin.name: plugin.version for plugin in registry.plugins if plugin.status == "ready"}
+    intake = Intake(
+        modes=modes, versions=versions, ledger=ledger, store=store, characters=characters, share=settings.share
+    )
+    return Jobs(
+        database=database,
+        intake=intake,
+        runner=runner,
+        ledger=ledger,
+        store=store,
+        pool=pool,
+        queue_limit=settings.queue_limit,
+    )
+
+
+async def _sandbox(stack: AsyncExitStack, folder: Path, settings: Settings, accounts: _Accounts) -> SandboxChild:
+    """The sandbox, kept running as long as it serves or still has tasks of ours."""
+    key = f"sk-{secrets.token_urlsafe(24)}"
+
+    async def ready(url: str) -> None:
+        book = accounts.book
+        if any(account.id == SANDBOX for account in book.all()):
+            await book.change(SANDBOX, base_url=url, token=key)
+        else:
+            await book.add(
+                name=SANDBOX,
+                driver="openai",
+                base_url=url,
+                token=key,
+                image_slots=8,
+                video_slots=8,
+                remake_lost=True,
+                settings={"dialect": "sandbox"},
+                sandbox=True,
+            )
+        try:
+            await accounts.health.check(book.get(SANDBOX))
+        except EngineError as error:
+            log.warning("sandbox not well", extra={"code": error.code})
+
+    child = SandboxChild(folder, key=key, delay=settings.sandbox_delay, ready=ready)
+    stack.push_async_callback(child.stop)
+
+    async def keep() -> None:
+        while True:
+            pool = accounts.pool
+            busy = pool.in_use(SANDBOX, "image") + pool.in_use(SANDBOX, "video")
+            if settings.sandbox or not accounts.book.ever_real or busy:
+                child.start()
+            else:
+                await child.stop()
+            await asyncio.sleep(1)
+
+    _keep(stack, keep(), name="sandbox wanted")
+    return child
+
+
+async def _watch(
+    stack: AsyncExitStack,
+    database: Database,
+    first_start: FirstStart,
+    keys: KeyBook,
+    accounts: _Accounts,
+    catalog: Catalog,
+) -> None:
+    """Look again at what another process has changed."""
+
+    async def reload_accounts() -> None:
+        await accounts.book.load()
+        await accounts.health.check_new()
+        accounts.pool.look_again()
+
+    watch = RevisionWatch(database)
+    for reload in (first_start.reload, keys.load, reload_accounts, catalog.load):
+        watch.register(reload)
+    await stack.enter_async_context(watch)
+
+
+def _health(jobs: Jobs, store: MediaStore, database: Database, accounts: _Accounts, registry: Registry) -> Health:
+    async def draining() -> str | None:
+        return "The server is stopping." if jobs.draining else None
+
+    async def disk() -> str | None:
+        return None if store.has_room() else "The disk is nearly full."
+
+    def facts() -> dict[str, Any]:
+        return {
+            "engines": {account.name: account.set_aside or "ready" for account in accounts.pool.in_service()},
+            "plugins_set_aside": [
+                {"name": plugin.name, "distribution": plugin.distribution, "reason": plugin.reason}
+                for plugin in registry.plugins
+                if plugin.status == "set_aside"
+            ],
+        }
+
+    return Health((draining, database.trouble, disk), facts)
+
+
+def _parameters(modes: Mapping[str, Mode]) -> frozenset[str]:
+    """The body's fields that some mode understands, or that go on to the engine."""
+    declared = (mode.parameters.__struct_fields__ for mode in modes.values() if mode.parameters is not None)
+    return frozenset(_ENGINE_FIELDS).union(*declared)
+
+
+async def _clean(jobs: Jobs) -> None:
+    """Remove what has expired, a little at a time."""
+    while True:
+        if not await jobs.clean_up():
+            await asyncio.sleep(_CLEAN_EVERY)
+
+
+def _keep(stack: AsyncExitStack, work: Any, *, name: str) -> None:
+    """Run *work* until the server closes."""
+    task = asyncio.create_task(work, name=name)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.wait((task,))
+
+    stack.push_async_callback(stop)

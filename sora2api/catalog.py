@@ -1,0 +1,119 @@
+"""The catalog: public model names, what each makes, its defaults and limits, and who could serve it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from sqlalchemy import select
+
+from sora2api.accounts import Need, Pool
+from sora2api.errors import InvalidValue, ModelNotFound, NoEngine
+from sora2api.modes import Model
+from sora2api.registry import Registry
+from sora2api.store.database import Database
+from sora2api.store.tables import models
+
+LANDSCAPE: Final = "1280x720"
+PORTRAIT: Final = "720x1280"
+LONGEST: Final = 120.0
+_SORA_2: Final = (PORTRAIT, LANDSCAPE, "1024x1792", "1792x1024")
+_SORA_2_PRO: Final = (*_SORA_2, "1080x1920", "1920x1080")
+
+
+def _image(name: str, size: str, *aliases: str) -> Model:
+    return Model(name=name, makes="image", size=size, aliases=aliases)
+
+
+def _video(name: str, size: str, seconds: float, *aliases: str, sizes: tuple[str, ...] = ()) -> Model:
+    return Model(
+        name=name, makes="video", size=size, seconds=seconds, max_seconds=LONGEST, sizes=sizes, aliases=aliases
+    )
+
+
+BUILT_IN: Final = (
+    _image("sora-image", "360x360"),
+    _image("sora-image-landscape", "540x360"),
+    _image("sora-image-portrait", "360x540"),
+    _video("sora-video-10s", LANDSCAPE, 10),
+    _video("sora-video-15s", LANDSCAPE, 15),
+    _video("sora-video-landscape-10s", LANDSCAPE, 10),
+    _video("sora-video-landscape-15s", LANDSCAPE, 15),
+    _video("sora-video-portrait-10s", PORTRAIT, 10),
+    _video("sora-video-portrait-15s", PORTRAIT, 15),
+    # the names that came before and after those
+    _video("sora-video", LANDSCAPE, 10, "sora-video-landscape"),
+    _video("sora-video-portrait", PORTRAIT, 10),
+    _image("gpt-image", "360x360"),
+    _image("gpt-image-landscape", "540x360"),
+    _image("gpt-image-portrait", "360x540"),
+    *(
+        _video(f"{family}-{shape}-{seconds}s", size, seconds)
+        for family, seconds_offered in (("sora2", (10, 15, 25)), ("sora2pro", (10, 15, 25)))
+        for shape, size in (("landscape", LANDSCAPE), ("portrait", PORTRAIT))
+        for seconds in seconds_offered
+    ),
+    *(
+        _video(f"sora2pro-hd-{shape}-{seconds}s", size, seconds)
+        for shape, size in (("landscape", "1792x1024"), ("portrait", "1024x1792"))
+        for seconds in (10, 15)
+    ),
+    # those of the Videos API
+    _video("sora-2", PORTRAIT, 4, "sora-2-2025-10-06", "sora-2-2025-12-08", sizes=_SORA_2),
+    _video("sora-2-pro", PORTRAIT, 4, "sora-2-pro-2025-10-06", sizes=_SORA_2_PRO),
+)
+
+
+class Catalog:
+    """The models: built in, brought by modes, and those of the operator, who has the last word."""
+
+    def __init__(self, registry: Registry, pool: Pool, database: Database) -> None:
+        self._pool = pool
+        self._database = database
+        self._brought = [model for mode in registry.modes.values() for model in mode.models]
+        self._models: dict[str, Model] = {}
+        self._names: dict[str, str] = {}
+
+    async def load(self) -> None:
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(select(models.c.entry))).scalars().all()
+        own = [msgspec.json.decode(entry, type=Model) for entry in rows]
+        self._models = {model.name: model for model in (*BUILT_IN, *self._brought, *own)}
+        aliases = {alias: model.name for model in self._models.values() for alias in model.aliases}
+        self._names = aliases | {name: name for name in self._models}
+
+    def resolve(self, name: str) -> Model:
+        """The model of a public name or alias. Raises `ModelNotFound`."""
+        try:
+            return self._models[self._names[name]]
+        except KeyError:
+            raise ModelNotFound(
+                f"There is no model {name!r} here; GET /v1/models lists those that there are."
+            ) from None
+
+    def served(self, model: Model) -> bool:
+        """Whether an account in use can make something by it."""
+        need = Need(
+            model=model.name, slot=model.makes, capabilities=frozenset({"image" if model.makes == "image" else "clip"})
+        )
+        return self._pool.could_serve(need)
+
+    def check_served(self, model: Model) -> None:
+        if not self.served(model):
+            raise NoEngine(f"No account serves {model.name!r}: add one with `sora2api account add`, or in the panel.")
+
+    def sandbox_in_use(self) -> bool:
+        """Whether what is made now comes from the sandbox."""
+        return self._pool.sandbox_in_use()
+
+    def listed(self) -> Sequence[Model]:
+        """The models that are served."""
+        return [model for model in self._models.values() if self.served(model)]
+
+    def fit(self, model: Model, *, size: str | None, seconds: float | None) -> tuple[str, float | None]:
+        """The size and length that a request gets: its own where the model allows them, else the model's."""
+        if size is not None and model.sizes and size not in model.sizes:
+            allowed = ", ".join(model.sizes)
+            raise InvalidValue(f"{model.name} makes these sizes: {allowed}.", param="size")
+        if seconds is not None and model.max_seconds is not None and seconds > model.max_seconds:
+            raise InvalidValue(f"{model.name} makes videos of at most {model.max_seconds:g} s.", param="seconds")
+        return size or model.size, None if model.makes == "image" else seconds or model.seconds

@@ -1,0 +1,131 @@
+"""`sora2api serve`: the server, until SIGTERM or SIGINT."""
+
+import asyncio
+import fcntl
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, run, state_options
+from sora2api.errors import Sora2ApiError
+from sora2api.settings import table
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class AlreadyServed(Sora2ApiError):
+    """Another server runs on this data directory."""
+
+    code = "already_served"
+
+
+def settings_options(function: Function) -> Function:
+    """An option for each setting."""
+    for setting in reversed(table()):
+        flag = "--" + setting.name.replace("_", "-")
+        switch: dict[str, Any] = {"is_flag": True, "default": None} if isinstance(setting.default, bool) else {}
+        if isinstance(setting.default, bool):
+            flag = f"{flag}/--no-{flag[2:]}"
+        shown = ",".join(setting.default) if isinstance(setting.default, tuple) else setting.default
+        option = click.option(flag, setting.name, help=f"{setting.help} [{shown}]", **switch)
+        function = option(function)
+    return function
+
+
+@click.command(name="serve")
+@state_options
+@settings_options
+def command(*, data_dir: Path, as_json: bool, **given: Any) -> None:
+    """Run the server."""
+    run(_serve(data_dir, given, as_json=as_json))
+
+
+async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
+    from aiohttp import web
+
+    from sora2api.app import assembled
+    from sora2api.observe.logs import set_up
+    from sora2api.registry import discover
+
+    stop = _signals()
+    async with open_state(folder) as database:
+        with _locked(folder):
+            settings = (await load_settings(folder, database, command_line=given)).settings
+            set_up(settings.log_level)
+            registry = await asyncio.to_thread(
+                discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
+            )
+            async with assembled(folder=folder, settings=settings, database=database, registry=registry) as server:
+                runner = web.AppRunner(
+                    server.app, handler_cancellation=True, access_log=None, shutdown_timeout=settings.shutdown_timeout
+                )
+                await runner.setup()
+                try:
+                    site = web.TCPSite(runner, settings.host, settings.port)
+                    await site.start()
+                    await _until_ready(server, stop)
+                    _announce(server, f"http://{_shown(settings.host)}:{site.port}", as_json=as_json)
+                    await stop.wait()
+                finally:
+                    server.jobs.drain()
+                    await runner.cleanup()
+
+
+def _signals() -> asyncio.Event:
+    """Set when the process shall stop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _until_ready(server: Any, stop: asyncio.Event) -> None:
+    """Wait for the sandbox, where it is what will answer."""
+    stopping = asyncio.ensure_future(stop.wait())
+    up = asyncio.ensure_future(server.sandbox.up.wait())
+    if server.sandbox_wanted():
+        await asyncio.wait((stopping, up), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    up.cancel()
+    server.health.ready = True
+
+
+def _announce(server: Any, url: str, *, as_json: bool) -> None:
+    sandbox = server.sandbox_wanted()
+    if as_json:
+        print_json({"url": url, "sandbox": sandbox})
+        return
+    click.echo(f"sora2api listens on {url} (panel: {url}/admin/)")
+    if server.issued is not None:
+        password = f"panel login admin / {server.issued.password}, " if server.issued.password else ""
+        click.echo(f"Made for you, shown only now, and kept in {server.issued.file}:")
+        click.echo(f"  {password}API key {server.issued.key}")
+    if sandbox:
+        click.echo("The built-in sandbox answers, since no engine is connected: `sora2api account add --help`.")
+    if server.first_start.holds:
+        click.echo("Default API key han1234, panel login admin / admin: for this machine alone, until then.")
+        click.echo("Put no proxy in front before the first account is added. Try:")
+        key = "han1234"
+    else:
+        key = "YOUR_API_KEY"
+    body = '{"model": "sora-video-landscape-10s", "stream": true, "messages": [{"role": "user", "content": "A cat"}]}'
+    click.echo(f"  curl -N {url}/v1/chat/completions -H 'Authorization: Bearer {key}' \\\n    -d '{body}'")
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One server a data directory."""
+    with (folder / "serve.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyServed(f"Another server runs on {folder}.") from None
+        yield

@@ -1,0 +1,97 @@
+"""What is left at engines when a job has ended early: its tasks are cancelled, and hold their slots until they end."""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from sora2api.accounts import AccountBook, Engines, Pool
+from sora2api.drivers import TaskState
+from sora2api.errors import EngineError, NotFound, Sora2ApiError, SubmitUnknown
+from sora2api.jobs.ledger import Ledger
+from sora2api.jobs.lost import LostSubmits
+from sora2api.jobs.poller import Pollers
+from sora2api.jobs.records import TaskRecord
+
+log = logging.getLogger(__name__)
+
+_TRIES: Final = 5
+
+
+class Aftercare:
+    """Sees to the live tasks of jobs that are over."""
+
+    def __init__(
+        self,
+        *,
+        book: AccountBook,
+        engines: Engines,
+        pool: Pool,
+        pollers: Pollers,
+        lost: LostSubmits,
+        ledger: Ledger,
+    ) -> None:
+        self._book = book
+        self._engines = engines
+        self._pool = pool
+        self._pollers = pollers
+        self._lost = lost
+        self._ledger = ledger
+        self._running: set[asyncio.Task[None]] = set()
+
+    def see_to(self, task: TaskRecord) -> None:
+        """Have *task* stopped at its engine, and its slot freed when it has ended there."""
+        running = asyncio.create_task(self._stop(task), name=f"aftercare of {task.id}")
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+
+    async def close(self) -> None:
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _stop(self, task: TaskRecord) -> None:
+        try:
+            await self._lost.landed(task)
+            if task.engine_task is None and not await self._found(task):
+                return
+            await self._cancel(task)
+            await self._pollers.follow(task.account_id, task.engine_task or "", _ignore)
+        except (EngineError, SubmitUnknown, NotFound) as error:
+            log.warning("task not stopped", extra={"task": task.id, "code": error.code})
+        finally:
+            if not _being_cancelled():
+                task.ended_at = time.time()
+                await self._ledger.note(task)
+                self._pool.release(task.id)
+
+    async def _found(self, task: TaskRecord) -> bool:
+        """Whether the engine had taken a task that was being submitted when its job ended."""
+        model = next((model for model in self._book.get(task.account_id).models if model.name == task.model), None)
+        if model is None or "list" not in model.capabilities or task.make in ("image", "cast"):
+            return False
+        return await self._lost.settle(task) is not None
+
+    async def _cancel(self, task: TaskRecord) -> None:
+        account = self._book.get(task.account_id)
+        model = next((model for model in account.models if model.name == task.model), None)
+        if model is None or "cancel" not in model.capabilities or task.engine_task is None:
+            return
+        for attempt in range(_TRIES):
+            try:
+                await self._engines.driver(account).cancel(task.engine_task)
+            except Sora2ApiError as error:
+                log.warning("cancel failed", extra={"task": task.id, "code": error.code})
+                await asyncio.sleep(2**attempt)
+            else:
+                return
+
+
+def _ignore(_state: TaskState) -> None:
+    return
+
+
+def _being_cancelled() -> bool:
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0

@@ -1,0 +1,162 @@
+"""Carrying a plan out: its steps in order, each once, with what happens as a stream of events."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from sora2api.accounts import Pool
+from sora2api.errors import InvalidRequest
+from sora2api.jobs import faults
+from sora2api.jobs.characters import CharacterBook
+from sora2api.jobs.ledger import Ledger
+from sora2api.jobs.live import LiveJob
+from sora2api.jobs.records import encode
+from sora2api.jobs.tasks import Tasks
+from sora2api.jobs.ways import Inputs, Ways
+from sora2api.media.store import MediaStore
+from sora2api.modes import (
+    AnyStep,
+    Cast,
+    Change,
+    Character,
+    CharacterInput,
+    Clip,
+    Event,
+    Extend,
+    Image,
+    Kept,
+    Known,
+    Media,
+    MediaInput,
+    Mode,
+    Output,
+    Plan,
+    Progress,
+    Result,
+    Shots,
+    Step,
+    StepDone,
+    uses,
+)
+
+_END: Final = None
+
+
+class Carrier:
+    """Carries plans out."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        tasks: Tasks,
+        ledger: Ledger,
+        store: MediaStore,
+        characters: CharacterBook,
+        patience: float,
+        modes: Callable[[str], Mode],
+    ) -> None:
+        self._pool = pool
+        self._tasks = tasks
+        self._ledger = ledger
+        self._store = store
+        self._characters = characters
+        self._patience = patience
+        self._modes = modes
+
+    async def carry_out(self, job: LiveJob, plan: Plan) -> AsyncIterator[Event]:
+        """Do what of the *plan* is not done yet; its events as they happen."""
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        work = asyncio.create_task(self._work(job, plan, events), name=f"plan of {job.id}")
+        try:
+            while (event := await events.get()) is not _END:
+                yield event
+            await work
+        finally:
+            work.cancel()
+            await asyncio.wait((work,))
+
+    async def _work(self, job: LiveJob, plan: Plan, events: asyncio.Queue[Event | None]) -> None:
+        try:
+            with self._store.scratch() as folder:
+                ways = Ways(
+                    job,
+                    pool=self._pool,
+                    tasks=self._tasks,
+                    ledger=self._ledger,
+                    store=self._store,
+                    characters=self._characters,
+                    patience=self._patience,
+                    folder=folder,
+                )
+                for index, step in enumerate(plan.steps):
+
+                    def tell(fraction: float, done: int = index) -> None:
+                        events.put_nowait(Progress(percent=int(100 * (done + fraction) / len(plan.steps))))
+
+                    await self._step(job, ways, step, tell)
+                    events.put_nowait(StepDone(step=step.name))
+            events.put_nowait(await self._output(job, plan))
+        finally:
+            events.put_nowait(_END)
+
+    async def _step(self, job: LiveJob, ways: Ways, step: AnyStep, tell: Callable[[float], None]) -> None:
+        if job.recorded(step.name) is not None:
+            return
+        result = await self._do(job, ways, step, tell)
+        await job.remember(step.name, encode(result))
+        faults.point("step")
+
+    async def _do(self, job: LiveJob, ways: Ways, step: AnyStep, tell: Callable[[float], None]) -> Result:
+        if isinstance(step, Step):
+            results = {name: await job.result(name) for name in uses(step)}
+            function = getattr(self._modes(job.record.mode), step.function)
+            result: Result = await function(job, results, **step.arguments)
+            return result
+        inputs = self._inputs(job, step)
+        match step:
+            case Image():
+                return await ways.image(step, inputs, tell)
+            case Clip():
+                return await ways.clip(step, inputs, tell)
+            case Shots():
+                return await ways.shots(step, inputs, tell)
+            case Change():
+                return await ways.change(step, inputs, tell)
+            case Extend():
+                return await ways.extend(step, inputs, tell)
+            case Cast():
+                return await ways.cast(step, inputs, tell)
+
+    def _inputs(self, job: LiveJob, step: Image | Clip | Shots | Change | Extend | Cast) -> Inputs:
+        images = step.images if isinstance(step, Image | Clip | Shots) else ()
+        characters = () if isinstance(step, Cast) else step.characters
+        return Inputs(
+            images=tuple(_media(job, image) for image in images),
+            mask=_media(job, step.mask) if isinstance(step, Image) and step.mask else None,
+            video=_media(job, step.video) if isinstance(step, Cast) else None,
+            characters=tuple(_character(job, character) for character in characters),
+        )
+
+    async def _output(self, job: LiveJob, plan: Plan) -> Output:
+        result = await job.result(plan.output or plan.steps[-1].name)
+        text = result.value if isinstance(result.value, str) and not result.media else None
+        return Output(media=result.media, character=result.character, text=text)
+
+
+def _media(job: LiveJob, given: MediaInput) -> Media:
+    if isinstance(given, Kept):
+        return given.media
+    result = job.recorded(given.step)
+    if result is None or not result.media:
+        raise InvalidRequest(f"The step {given.step!r} gave no file.")
+    return result.media[0]
+
+
+def _character(job: LiveJob, given: CharacterInput) -> Character:
+    if isinstance(given, Known):
+        return given.character
+    result = job.recorded(given.step)
+    if result is None or result.character is None:
+        raise InvalidRequest(f"The step {given.step!r} gave no character.")
+    return result.character

@@ -1,0 +1,185 @@
+"""Taking a request: the mode that makes it, what it refers to, its plan, and the stored job."""
+
+import secrets
+import time
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from sora2api.errors import InvalidValue, NotFound, NotReady
+from sora2api.jobs.characters import CharacterBook
+from sora2api.jobs.ledger import Ledger, Numbered
+from sora2api.jobs.records import JobKind, JobRecord
+from sora2api.media.store import Arrival, MediaStore
+from sora2api.modes import (
+    Accepted,
+    AnyStep,
+    Cast,
+    Change,
+    Character,
+    Clip,
+    Extend,
+    Found,
+    Image,
+    Mode,
+    Plan,
+    Request,
+    Shots,
+    Source,
+    VideoReference,
+)
+
+_PREFIX: Mapping[JobKind, str] = {"video": "video", "image": "image", "character": "cast"}
+
+
+class Intake:
+    """Makes jobs of requests. *share*: whether others may refer to a video by its share id."""
+
+    def __init__(
+        self,
+        *,
+        modes: Mapping[str, Mode],
+        versions: Mapping[str, str],
+        ledger: Ledger,
+        store: MediaStore,
+        characters: CharacterBook,
+        share: bool,
+    ) -> None:
+        self._modes = modes
+        self._versions = versions
+        self._ledger = ledger
+        self._store = store
+        self._characters = characters
+        self._share = share
+
+    async def take(self, request: Request, arrivals: Collection[Arrival]) -> tuple[JobRecord, Numbered]:
+        """Store a job, with its inputs; it and its first event. Refuses what is wrong, and then nothing is stored."""
+        mode = self.choose(request)
+        _check_parameters(mode, request)
+        found = await self._find(mode, request)
+        plan = mode.plan(request, found)
+        job = self._job(mode, request, plan)
+        first = Numbered(number=1, at=job.created_at, event=Accepted())
+        with self._store.arriving(arrivals):
+            for arrival in arrivals:
+                await self._store.settle(arrival)
+            await self._ledger.create(job, arrivals, first)
+        return job, first
+
+    def choose(self, request: Request) -> Mode:
+        """The mode that *request* forces, else the one of highest priority that accepts it."""
+        if request.mode is not None:
+            forced = self._modes.get(request.mode)
+            if forced is None:
+                raise InvalidValue(f"There is no mode {request.mode!r} here.", param="mode")
+            return forced
+        willing = [mode for mode in self._modes.values() if mode.accepts(request)]
+        if not willing:
+            raise InvalidValue("No mode that is installed takes this request.", param="model")
+        return min(willing, key=lambda mode: (-mode.priority, mode.name))
+
+    # What a request refers to.
+
+    async def _find(self, mode: Mode, request: Request) -> Found:
+        videos: dict[str, Source] = {}
+        characters: dict[str, Character] = {}
+        for reference in mode.references(request):
+            if isinstance(reference, VideoReference):
+                videos[reference.id] = await self._video(reference.id, request.owner)
+                continue
+            character = await self._characters.find(request.owner, reference.name)
+            if character is not None:
+                characters[reference.name] = character
+            elif reference.must_exist:
+                raise NotFound(f"There is no character {reference.name!r} here.", param="characters")
+        return Found(videos=videos, characters=characters)
+
+    async def _video(self, word: str, owner: str) -> Source:
+        try:
+            job = await self._ledger.shared(word) if word.startswith("s_") else await self._ledger.get(word)
+        except NotFound:
+            raise NotFound(f"There is no video {word!r} here.", param="prompt") from None
+        if job.owner != owner and not (self._share and word == job.share_id):
+            raise NotFound(f"There is no video {word!r} here.", param="prompt")
+        if job.status != "completed" or job.kind != "video":
+            raise NotReady(f"The video {word!r} is not completed, so nothing can be made of it.")
+        return await self._source(job)
+
+    async def _source(self, job: JobRecord) -> Source:
+        made = next((media for media in job.media() if media.kind == "video"), None)
+        kept = made is not None and (job.expires_at is None or job.expires_at > time.time())
+        return Source(
+            video=job.id,
+            prompt=job.prompt,
+            model=job.model,
+            size=f"{made.width}x{made.height}" if made else job.size,
+            seconds=job.seconds or 0.0,
+            media=made if kept else None,
+            frame=await self._store.of_job(job.id, "frame"),
+        )
+
+    # The job.
+
+    def _job(self, mode: Mode, request: Request, plan: Plan) -> JobRecord:
+        made = _output(plan)
+        kind: JobKind = "character" if isinstance(made, Cast) else request.makes
+        size, seconds = _form(request, made)
+        return JobRecord(
+            id=f"{_PREFIX[kind]}_{secrets.token_hex(16)}",
+            kind=kind,
+            owner=request.owner,
+            mode=mode.name,
+            mode_version=self._versions.get(mode.name, ""),
+            model=request.model,
+            prompt=request.prompt,
+            size=size,
+            seconds=seconds,
+            source=made.source.video if isinstance(made, Change | Extend) else None,
+            request=request,
+            plan=plan,
+            status="queued",
+            progress=0,
+            error=None,
+            outputs=(),
+            engine=None,
+            share_id=None,
+            created_at=time.time(),
+            started_at=None,
+            completed_at=None,
+            expires_at=None,
+        )
+
+
+def _output(plan: Plan) -> AnyStep:
+    named = {step.name: step for step in plan.steps}
+    return named[plan.output or plan.steps[-1].name]
+
+
+def _form(request: Request, made: AnyStep) -> tuple[str, float | None]:
+    """The size and length that the job's result will have."""
+    match made:
+        case Clip() | Change():
+            return made.size, made.seconds
+        case Shots():
+            return made.size, sum(shot.seconds for shot in made.shots)
+        case Extend():
+            return made.source.size, made.source.seconds + made.seconds
+        case Image():
+            return made.size, None
+        case _:
+            return request.size, request.seconds
+
+
+def _check_parameters(mode: Mode, request: Request) -> None:
+    if mode.parameters is None:
+        return
+    try:
+        msgspec.convert(request.extra, mode.parameters, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(str(error), param=_at_fault(str(error))) from error
+
+
+def _at_fault(message: str) -> str | None:
+    """The parameter that msgspec's message names, as in "Expected `str`, got `int` - at `$.shots[0].prompt`"."""
+    _, found, path = message.rpartition("`$.")
+    return path.rstrip("`") if found else None

@@ -1,0 +1,172 @@
+"""What others may do with jobs: make, read, follow, wait for, cancel and delete them."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
+
+from sqlalchemy import delete, func, select
+
+from sora2api.accounts import Pool
+from sora2api.errors import Draining, NotFound, QueueFull
+from sora2api.jobs.intake import Intake
+from sora2api.jobs.ledger import Ledger, Numbered
+from sora2api.jobs.records import JobKind, JobRecord
+from sora2api.jobs.runner import Runner
+from sora2api.media.store import Arrival, MediaStore
+from sora2api.modes import Ended, Media, Request
+from sora2api.store.database import Database
+from sora2api.store.tables import assets, jobs
+
+_RETRY_AFTER = 10.0
+
+
+class Jobs:
+    """All jobs. Owners see only their own: another's is `NotFound`."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        intake: Intake,
+        runner: Runner,
+        ledger: Ledger,
+        store: MediaStore,
+        pool: Pool,
+        queue_limit: int,
+    ) -> None:
+        self._database = database
+        self._intake = intake
+        self._runner = runner
+        self._ledger = ledger
+        self._store = store
+        self._pool = pool
+        self._queue_limit = queue_limit
+        self._stopping = asyncio.Event()
+
+    def drain(self) -> None:
+        """Take no new jobs from now on, and end what follows jobs or waits for them; the jobs stay as they are."""
+        self._stopping.set()
+        for live in self._runner.live.values():
+            live.feed.close()
+
+    @property
+    def draining(self) -> bool:
+        return self._stopping.is_set()
+
+    def check_open(self) -> None:
+        """Raise what speaks against a new job: a stop, a full queue, a full disk."""
+        if self.draining:
+            raise Draining
+        if self._pool.waiting() >= self._queue_limit:
+            raise QueueFull(retry_after=_RETRY_AFTER)
+        self._store.check_room()
+
+    async def take(self, request: Request, arrivals: Collection[Arrival] = ()) -> JobRecord:
+        """Store and start a job; it is durable when this returns. A client that leaves meanwhile changes nothing."""
+        self.check_open()
+
+        async def take() -> JobRecord:
+            job, first = await self._intake.take(request, arrivals)
+            return self._runner.start(job, first).record
+
+        return await asyncio.shield(asyncio.ensure_future(take()))
+
+    async def get(self, job_id: str, *, owner: str | None = None) -> JobRecord:
+        live = self._runner.live.get(job_id)
+        if live is None:
+            return await self._ledger.get(job_id, owner=owner)
+        if owner not in (None, live.owner):
+            raise NotFound("There is no such video here.")
+        if live.need is not None:
+            live.record.waiting_for = self._pool.reason(live.need, admitted=live.admitted)
+        return live.record
+
+    async def shared(self, share_id: str) -> JobRecord:
+        """A video by its share id."""
+        return await self._ledger.shared(share_id)
+
+    async def page(
+        self, *, owner: str, kind: JobKind, after: str | None, limit: int, ascending: bool
+    ) -> tuple[Sequence[JobRecord], bool]:
+        """At most *limit* jobs behind the job *after*, and whether there are more."""
+        found = await self._ledger.page(owner=owner, kind=kind, after=after, limit=limit + 1, ascending=ascending)
+        live = self._runner.live
+        records = [live[record.id].record if record.id in live else record for record in found[:limit]]
+        return records, len(found) > limit
+
+    async def frame(self, job: JobRecord) -> Media | None:
+        """The picture that stands for a video."""
+        return await self._store.of_job(job.id, "frame")
+
+    async def wait(self, job_id: str, *, seconds: float) -> bool:
+        """Wait until a job is over, at most so long and not into a stop of the server; whether it is over."""
+        live = self._runner.live.get(job_id)
+        if live is None:
+            return True
+        waits = [asyncio.ensure_future(event.wait()) for event in (live.over, self._stopping)]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return live.over.is_set()
+
+    async def follow(self, job_id: str, *, after: int = 0) -> AsyncGenerator[Numbered, None]:
+        """A job's events: milestones behind the number *after*, then all that comes, to the job's end.
+
+        It ends without that one when the server stops.
+        """
+        live = self._runner.live.get(job_id)
+        reader = None if live is None else live.feed.join()
+        try:
+            last = after
+            for milestone in await self._ledger.events(job_id, after=after):
+                yield milestone
+                last = milestone.number
+                if isinstance(milestone.event, Ended):
+                    return
+            if reader is not None:
+                async with aclosing(reader.events(after=last)) as events:
+                    async for event in events:
+                        yield event
+        finally:
+            if live is not None and reader is not None:
+                live.feed.leave(reader)
+
+    async def cancel(self, job_id: str, *, owner: str) -> JobRecord:
+        """End a job now; one that is over stays as it is."""
+        job = await self.get(job_id, owner=owner)
+        live = self._runner.live.get(job_id)
+        if live is not None:
+            await self._runner.cancel(live)
+        return live.record if live is not None else job
+
+    async def delete(self, job_id: str, *, owner: str) -> None:
+        """Remove a job with its files, prompt and events; a running one is cancelled first."""
+        await self.cancel(job_id, owner=owner)
+        await self._store.remove((assets.c.job_id == job_id) & (assets.c.role != "character"))
+        gone = delete(jobs).where(jobs.c.id == job_id)
+        await self._database.write(lambda connection: connection.execute(gone))
+
+    async def clean_up(self, *, at_most: int = 200) -> int:
+        """Remove files that have expired; how many. The jobs stay, without their files."""
+        expired = select(assets.c.id).where(assets.c.expires_at < time.time()).limit(at_most)
+        async with self._database.reading() as connection:
+            found = (await connection.execute(expired)).scalars().all()
+        in_use = {media.asset for live in self._runner.live.values() for media in _inputs(live.request)}
+        removable = [asset for asset in found if asset not in in_use]
+        if removable:
+            await self._store.remove(assets.c.id.in_(removable))
+        return len(removable)
+
+    async def counts(self) -> dict[str, int]:
+        """How many jobs there are in each state."""
+        wanted = select(jobs.c.status, func.count().label("jobs")).group_by(jobs.c.status)
+        async with self._database.reading() as connection:
+            return {row.status: row.jobs for row in await connection.execute(wanted)}
+
+
+def _inputs(request: Request) -> tuple[Media, ...]:
+    mask = () if request.mask is None else (request.mask,)
+    return (*request.images, *mask, *request.videos)

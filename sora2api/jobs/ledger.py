@@ -1,0 +1,232 @@
+"""What is written down of jobs, so that a restart can go on: jobs, steps, tasks and events."""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sora2api.errors import NotFound
+from sora2api.jobs.records import (
+    OVER,
+    JobKind,
+    JobRecord,
+    Parameters,
+    TaskRecord,
+    encode,
+    job_columns,
+    job_from,
+    task_columns,
+    task_from,
+)
+from sora2api.media.store import Arrival, record
+from sora2api.modes import Event
+from sora2api.store.database import Database
+from sora2api.store.tables import assets, characters, events, jobs, steps, tasks
+
+
+class Numbered(Struct, frozen=True, kw_only=True):
+    """A milestone with its number, or a passing event with the number of the last milestone."""
+
+    number: int
+    at: float
+    event: Event
+
+
+class Ledger:
+    """Reads and writes the tables of jobs. Each write is on disk when it returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # Jobs.
+
+    async def create(self, job: JobRecord, arrivals: Collection[Arrival], first: Numbered) -> None:
+        """The job, its inputs and its first event, all or none."""
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(insert(jobs).values(**job_columns(job)))
+            for arrival in arrivals:
+                await record(connection, arrival, owner=job.owner, job_id=job.id, role="input")
+            await _append(connection, job.id, first)
+
+        await self._database.write(write)
+
+    async def start(self, job: JobRecord, event: Numbered) -> None:
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(jobs).where(jobs.c.id == job.id).values(status=job.status, started_at=job.started_at)
+            )
+            await _append(connection, job.id, event)
+
+        await self._database.write(write)
+
+    async def end(self, job: JobRecord, event: Numbered, *, inputs_until: float) -> None:
+        """The job's end with its event; its inputs expire at *inputs_until*, its outputs with the job."""
+        changes = job_columns(job)
+        names = ("status", "progress", "error", "outputs", "engine", "share_id", "completed_at", "expires_at")
+        outputs = [media.asset for media in job.media()]
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(jobs).where(jobs.c.id == job.id).values(**{name: changes[name] for name in names})
+            )
+            await connection.execute(
+                update(assets)
+                .where(assets.c.job_id == job.id, assets.c.role == "input")
+                .values(expires_at=inputs_until)
+            )
+            await connection.execute(
+                update(assets)
+                .where(assets.c.job_id == job.id, assets.c.role == "part")
+                .values(expires_at=job.expires_at)
+            )
+            await connection.execute(
+                update(assets).where(assets.c.id.in_(outputs)).values(role="output", expires_at=job.expires_at)
+            )
+            await _append(connection, job.id, event)
+
+        await self._database.write(write)
+
+    async def progress(self, percents: dict[str, int]) -> None:
+        """Note how far jobs are, many at a time; a value that was higher stays."""
+
+        async def write(connection: AsyncConnection) -> None:
+            for job_id, percent in percents.items():
+                await connection.execute(
+                    update(jobs).where(jobs.c.id == job_id, jobs.c.progress < percent).values(progress=percent)
+                )
+
+        await self._database.write(write)
+
+    async def get(self, job_id: str, *, owner: str | None = None) -> JobRecord:
+        """A job by its id. Raises `NotFound`, also when it is another *owner*'s."""
+        return await self._one(jobs.c.id == job_id, owner=owner)
+
+    async def shared(self, share_id: str) -> JobRecord:
+        return await self._one(jobs.c.share_id == share_id, owner=None)
+
+    async def _one(self, condition: Any, *, owner: str | None) -> JobRecord:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(jobs).where(condition))).one_or_none()
+        if row is None or owner not in (None, row.owner):
+            raise NotFound("There is no such video here.")
+        return job_from(row)
+
+    async def unfinished(self) -> Sequence[JobRecord]:
+        """All jobs that are not over, the oldest first."""
+        wanted = select(jobs).where(jobs.c.status.not_in(OVER)).order_by(jobs.c.created_at, jobs.c.id)
+        async with self._database.reading() as connection:
+            return [job_from(row) for row in await connection.execute(wanted)]
+
+    async def page(
+        self, *, owner: str, kind: JobKind, after: str | None, limit: int, ascending: bool
+    ) -> Sequence[JobRecord]:
+        """At most *limit* jobs of an *owner*, by time and id; those behind the job *after*."""
+        wanted = select(jobs).where(jobs.c.owner == owner, jobs.c.kind == kind)
+        if after is not None:
+            last = await self.get(after, owner=owner)
+            same = jobs.c.created_at == last.created_at
+            if ascending:
+                wanted = wanted.where((jobs.c.created_at > last.created_at) | (same & (jobs.c.id > last.id)))
+            else:
+                wanted = wanted.where((jobs.c.created_at < last.created_at) | (same & (jobs.c.id < last.id)))
+        order = (jobs.c.created_at, jobs.c.id) if ascending else (jobs.c.created_at.desc(), jobs.c.id.desc())
+        async with self._database.reading() as connection:
+            return [job_from(row) for row in await connection.execute(wanted.order_by(*order).limit(limit))]
+
+    # Steps.
+
+    async def step(self, job_id: str, name: str, result: bytes) -> None:
+        """Keep a step's result (JSON). The way of a step may be written over, as long as nothing was accepted."""
+        values = {"result": result, "created_at": time.time()}
+        keep = upsert(steps).values(job_id=job_id, name=name, **values)
+        keep = keep.on_conflict_do_update(index_elements=("job_id", "name"), set_=values)
+        await self._database.write(lambda connection: connection.execute(keep))
+
+    async def steps(self, job_id: str) -> dict[str, bytes]:
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(steps.c.name, steps.c.result).where(steps.c.job_id == job_id))
+            return {row.name: row.result for row in rows}
+
+    # Tasks.
+
+    async def intend(self, task: TaskRecord) -> None:
+        await self._database.write(lambda connection: connection.execute(insert(tasks).values(**task_columns(task))))
+
+    async def note(self, task: TaskRecord) -> None:
+        """Write down how a task stands now."""
+        values = task_columns(task)
+        names = ("engine_task", "result", "error", "submitted_at", "ended_at")
+        change = update(tasks).where(tasks.c.id == task.id).values(**{name: values[name] for name in names})
+        await self._database.write(lambda connection: connection.execute(change))
+
+    async def done(self, task: TaskRecord, arrivals: Collection[Arrival], *, owner: str) -> None:
+        """A task's end together with the files that it made."""
+        values = task_columns(task)
+        names = ("engine_task", "result", "submitted_at", "ended_at")
+
+        async def write(connection: AsyncConnection) -> None:
+            for arrival in arrivals:
+                await record(connection, arrival, owner=owner, job_id=task.job_id, role="part")
+            await connection.execute(
+                update(tasks).where(tasks.c.id == task.id).values(**{name: values[name] for name in names})
+            )
+
+        await self._database.write(write)
+
+    async def tasks(self, job_id: str) -> Sequence[TaskRecord]:
+        return await self._tasks(tasks.c.job_id == job_id)
+
+    async def live_tasks(self) -> Sequence[TaskRecord]:
+        return await self._tasks(tasks.c.ended_at.is_(None))
+
+    async def unanswered(self, account_id: str, parameters: Parameters) -> Sequence[TaskRecord]:
+        """The live tasks sent to an account with these *parameters*, of which no engine's task is known."""
+        waiting = tasks.c.ended_at.is_(None) & tasks.c.engine_task.is_(None)
+        return await self._tasks(
+            waiting & (tasks.c.account_id == account_id) & (tasks.c.parameters == encode(parameters))
+        )
+
+    async def owned(self, account_id: str, engine_tasks: Collection[str]) -> set[str]:
+        """Which of an engine's tasks are ours."""
+        found = await self._tasks((tasks.c.account_id == account_id) & tasks.c.engine_task.in_(engine_tasks))
+        return {task.engine_task for task in found if task.engine_task is not None}
+
+    async def _tasks(self, condition: Any) -> Sequence[TaskRecord]:
+        wanted = select(tasks).where(condition).order_by(tasks.c.intended_at, tasks.c.attempt)
+        async with self._database.reading() as connection:
+            return [task_from(row) for row in await connection.execute(wanted)]
+
+    # Events.
+
+    async def append(self, job_id: str, event: Numbered) -> None:
+        await self._database.write(lambda connection: _append(connection, job_id, event))
+
+    async def events(self, job_id: str, *, after: int = 0) -> Sequence[Numbered]:
+        wanted = select(events).where(events.c.job_id == job_id, events.c.number > after).order_by(events.c.number)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(wanted)).all()
+        return [Numbered(number=row.number, at=row.at, event=_event(row.data)) for row in rows]
+
+    # What a finished job needs besides.
+
+    async def temporary_characters(self, job_id: str) -> Sequence[str]:
+        wanted = select(characters.c.id).where(characters.c.job_id == job_id, characters.c.temporary)
+        async with self._database.reading() as connection:
+            return (await connection.execute(wanted)).scalars().all()
+
+
+async def _append(connection: AsyncConnection, job_id: str, event: Numbered) -> None:
+    await connection.execute(
+        insert(events).values(job_id=job_id, number=event.number, at=event.at, data=encode(event.event))
+    )
+
+
+def _event(data: bytes) -> Event:
+    event: Event = msgspec.json.decode(data, type=Event)
+    return event

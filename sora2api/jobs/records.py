@@ -1,0 +1,125 @@
+"""A job and its tasks as they are stored."""
+
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Row
+
+from sora2api.modes import Character, Failure, Media, Output, Plan, Request, Result
+
+JobKind = Literal["video", "image", "character"]
+Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
+
+OVER: Final = frozenset({"completed", "failed", "cancelled"})
+
+encode = msgspec.json.encode
+
+
+class JobRecord(Struct, kw_only=True):
+    """A job. *source* is the video that it changes; *engine* the account that made it; times are in seconds."""
+
+    id: str
+    kind: JobKind
+    owner: str
+    mode: str
+    mode_version: str
+    model: str
+    prompt: str
+    size: str
+    seconds: float | None
+    source: str | None
+    request: Request
+    plan: Plan
+    status: Status
+    progress: int
+    error: Failure | None
+    outputs: tuple[Output, ...]
+    engine: str | None
+    share_id: str | None
+    created_at: float
+    started_at: float | None
+    completed_at: float | None
+    expires_at: float | None
+    waiting_for: str | None = None
+    """Why it has not started; known only while it waits."""
+
+    def over(self) -> bool:
+        return self.status in OVER
+
+    def media(self) -> tuple[Media, ...]:
+        """All files that it made."""
+        return tuple(media for output in self.outputs for media in output.media)
+
+    def character(self) -> Character | None:
+        return next((output.character for output in self.outputs if output.character), None)
+
+
+class Parameters(Struct, frozen=True, kw_only=True):
+    """What of a task's work an engine's list shows; by it a submit whose answer was lost is found."""
+
+    prompt: str
+    size: str | None
+    seconds: float | None
+    source: str | None
+
+
+class TaskRecord(Struct, kw_only=True):
+    """A piece of work at an engine. Live until *ended_at*; accepted once *engine_task* is known."""
+
+    id: str
+    job_id: str
+    step: str
+    attempt: int
+    account_id: str
+    slot: Literal["image", "video"]
+    make: str
+    model: str
+    parameters: Parameters
+    engine_task: str | None = None
+    result: Result | None = None
+    error: Failure | None = None
+    intended_at: float
+    submitted_at: float | None = None
+    ended_at: float | None = None
+
+
+_JOB_BLOBS: Final[dict[str, Any]] = {
+    "request": Request,
+    "plan": Plan,
+    "error": Failure,
+    "outputs": tuple[Output, ...],
+}
+_TASK_BLOBS: Final[dict[str, Any]] = {"parameters": Parameters, "result": Result, "error": Failure}
+
+
+def job_columns(record: JobRecord) -> dict[str, Any]:
+    values = {name: getattr(record, name) for name in record.__struct_fields__ if name != "waiting_for"}
+    return _packed(values, _JOB_BLOBS)
+
+
+def task_columns(record: TaskRecord) -> dict[str, Any]:
+    return _packed({name: getattr(record, name) for name in record.__struct_fields__}, _TASK_BLOBS)
+
+
+def job_from(row: Row[Any]) -> JobRecord:
+    values = _unpacked(row, _JOB_BLOBS)
+    values["outputs"] = values["outputs"] or ()
+    return JobRecord(**values)
+
+
+def task_from(row: Row[Any]) -> TaskRecord:
+    return TaskRecord(**_unpacked(row, _TASK_BLOBS))
+
+
+def _packed(values: dict[str, Any], blobs: dict[str, Any]) -> dict[str, Any]:
+    packed = {name: None if values[name] is None else encode(values[name]) for name in blobs}
+    return values | packed
+
+
+def _unpacked(row: Row[Any], blobs: dict[str, Any]) -> dict[str, Any]:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    for name, kind in blobs.items():
+        if values[name] is not None:
+            values[name] = msgspec.json.decode(values[name], type=kind)
+    return values

@@ -1,0 +1,230 @@
+"""Working jobs: a task of its own for each, owned by the application and not by the request that asked for it."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import aiohttp
+from msgspec import Struct
+
+from sora2api.accounts import AccountBook, Engines, Pool
+from sora2api.errors import Cancelled, ModeFault, ModeMissing, Sora2ApiError
+from sora2api.jobs.aftercare import Aftercare
+from sora2api.jobs.carry import Carrier
+from sora2api.jobs.characters import CharacterBook
+from sora2api.jobs.feed import Feed
+from sora2api.jobs.ledger import Ledger, Numbered
+from sora2api.jobs.live import LiveJob
+from sora2api.jobs.records import JobRecord, Status
+from sora2api.jobs.tasks import failure
+from sora2api.media import clips
+from sora2api.media.store import MediaStore
+from sora2api.modes import Ended, Failure, Media, Mode, Started
+
+log = logging.getLogger(__name__)
+
+_PROGRESS_EVERY: Final = 1.0
+
+
+class Lifetimes(Struct, frozen=True, kw_only=True):
+    """How long files are kept, and how long a job waits for a mode that is missing; in seconds."""
+
+    outputs: float
+    inputs: float
+    mode_missing: float
+
+
+class Runner:
+    """Works all unfinished jobs, from `open` on; `close` leaves them to be gone on with by the next start."""
+
+    def __init__(
+        self,
+        *,
+        modes: Mapping[str, Mode],
+        carrier: Carrier,
+        ledger: Ledger,
+        store: MediaStore,
+        characters: CharacterBook,
+        book: AccountBook,
+        engines: Engines,
+        pool: Pool,
+        aftercare: Aftercare,
+        lifetimes: Lifetimes,
+        http: aiohttp.ClientSession,
+    ) -> None:
+        self.live: dict[str, LiveJob] = {}
+        self._modes = modes
+        self._carrier = carrier
+        self._ledger = ledger
+        self._store = store
+        self._characters = characters
+        self._book = book
+        self._engines = engines
+        self._pool = pool
+        self._aftercare = aftercare
+        self._lifetimes = lifetimes
+        self._http = http
+        self._noted: dict[str, int] = {}
+        self._progress: asyncio.Task[None] | None = None
+
+    # Start and stop.
+
+    async def open(self) -> None:
+        """Take up all unfinished jobs, and what finished ones have left at engines."""
+        records = await self._ledger.unfinished()
+        unfinished = {record.id: record for record in records}
+        for task in await self._ledger.live_tasks():
+            job = unfinished.get(task.job_id) or await self._ledger.get(task.job_id)
+            self._pool.hold(task.id, account_id=task.account_id, slot=task.slot, owner=job.owner)
+            if job.over():
+                self._aftercare.see_to(task)
+        for record in records:
+            job_ = self._live(record, await self._ledger.events(record.id))
+            await job_.load()
+            self._work(job_)
+        self._progress = asyncio.create_task(self._note_progress(), name="progress")
+
+    def start(self, record: JobRecord, first: Numbered) -> LiveJob:
+        """Work a job that has just been stored."""
+        job = self._live(record, (first,))
+        self._work(job)
+        return job
+
+    async def close(self) -> None:
+        workers = [job.worker for job in self.live.values() if job.worker is not None]
+        if self._progress is not None:
+            workers.append(self._progress)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    def _live(self, record: JobRecord, events: Sequence[Numbered]) -> LiveJob:
+        job = LiveJob(
+            record,
+            feed=Feed(events),
+            ledger=self._ledger,
+            store=self._store,
+            http=self._http,
+            carry_out=self._carrier.carry_out,
+        )
+        self.live[record.id] = job
+        return job
+
+    def _work(self, job: LiveJob) -> None:
+        job.worker = asyncio.create_task(self._run(job), name=f"job {job.id}")
+
+    # Working one job.
+
+    async def _run(self, job: LiveJob) -> None:
+        try:
+            mode = await self._mode(job)
+            await job.say(Started(mode=mode.name))
+            async for event in mode.run(job):
+                await job.say(event)
+        except Sora2ApiError as error:
+            await self._end(job, "failed", failure(error))
+        except Exception:  # the job runner: a plugin's fault ends its job and nothing else
+            record = job.record
+            log.exception("mode failed", extra={"job": job.id, "mode": record.mode, "version": record.mode_version})
+            await self._end(job, "failed", failure(ModeFault(f"The plugin {record.mode!r} failed.")))
+        else:
+            await self._end(job, "completed", None)
+
+    async def _mode(self, job: LiveJob) -> Mode:
+        mode = self._modes.get(job.record.mode)
+        if mode is None:
+            message = f"The plugin {job.record.mode!r} that this job was made by is not installed."
+            job.record.waiting_for = message
+            await asyncio.sleep(self._lifetimes.mode_missing)
+            raise ModeMissing(message)
+        return mode
+
+    # The end.
+
+    async def cancel(self, job: LiveJob) -> None:
+        """End a job now, at whatever stage it is; nothing happens if it is ending already."""
+        if job.ending:
+            await job.over.wait()
+            return
+        if job.worker is not None:
+            job.worker.cancel()
+            await asyncio.wait((job.worker,))
+        if not job.ending:
+            await self._end(job, "cancelled", failure(Cancelled()))
+
+    async def _end(self, job: LiveJob, status: Status, error: Failure | None) -> None:
+        """The job's end. It is not broken off by a cancel that comes too late."""
+        job.ending = True
+        await asyncio.shield(asyncio.ensure_future(self._close_job(job, status, error)))
+
+    async def _close_job(self, job: LiveJob, status: Status, error: Failure | None) -> None:
+        record, now = job.record, time.time()
+        record.status, record.error, record.completed_at = status, error, now
+        record.expires_at = now + self._lifetimes.outputs
+        if status == "completed":
+            record.progress = 100
+            await self._completed(job)
+        milestone = job.feed.number(_ended(status, error))
+        await self._ledger.end(record, milestone, inputs_until=now + self._lifetimes.inputs)
+        job.feed.publish(milestone)
+        del self.live[record.id]
+        self._noted.pop(record.id, None)
+        job.over.set()
+        log.info("job ended", extra={"job": record.id, "status": status, "code": error.code if error else None})
+        await self._clear(job)
+
+    async def _completed(self, job: LiveJob) -> None:
+        record = job.record
+        done = [task for task in job.tasks if task.result is not None]
+        record.engine = self._book.get(done[-1].account_id).name if done else None
+        video = next((media for media in record.media() if media.kind == "video"), None)
+        if video is not None and record.kind == "video":
+            record.share_id = f"s_{secrets.token_hex(16)}"
+            try:
+                await self._keep_frame(job, video)
+            except Sora2ApiError as error:
+                log.warning("no frame kept", extra={"job": job.id, "code": error.code})
+
+    async def _keep_frame(self, job: LiveJob, video: Media) -> None:
+        """One frame of a video outlives its file, so that it can still be remixed, and is its poster."""
+        if await self._store.of_job(job.id, "frame") is not None:
+            return
+        with self._store.scratch() as folder:
+            target = folder / "frame.png"
+            source = await self._store.path(video)
+            await self._store.workshop.run(clips.frame_at, source, target, seconds=(video.seconds or 0.0) / 2)
+            await self._store.keep(target, owner=job.owner, job_id=job.id, role="frame")
+
+    async def _clear(self, job: LiveJob) -> None:
+        """What a job leaves: tasks at engines that go on without it, and temporary characters."""
+        for task in job.tasks:
+            if task.ended_at is None:
+                self._aftercare.see_to(task)
+        for character in await self._characters.temporary(job.id):
+            for account_id, called in character.accounts.items():
+                try:
+                    await self._engines.driver(self._book.get(account_id)).forget_character(called)
+                except Sora2ApiError as error:
+                    log.warning("character not removed", extra={"job": job.id, "code": error.code})
+            await self._characters.remove(character)
+
+    # Progress.
+
+    async def _note_progress(self) -> None:
+        """Write down now and then how far jobs are, so that it does not fall over a restart."""
+        while True:
+            await asyncio.sleep(_PROGRESS_EVERY)
+            percents = {job.id: job.record.progress for job in self.live.values() if job.record.progress}
+            news = {job_id: percent for job_id, percent in percents.items() if self._noted.get(job_id) != percent}
+            if news:
+                await self._ledger.progress(news)
+                self._noted.update(news)
+
+
+def _ended(status: Status, error: Failure | None) -> Ended:
+    if status == "completed":
+        return Ended(status="completed")
+    return Ended(status="cancelled" if status == "cancelled" else "failed", error=error)

@@ -16,7 +16,7 @@ Tone = Literal["good", "warn", "bad"]
 
 _STATUSES: Final = (
     ("in_progress", "making", "busy"),
-    ("queued", "waiting", "warn"),
+    ("queued", "waiting", "wait"),
     ("completed", "done", "good"),
     ("failed", "failed", "bad"),
     ("cancelled", "cancelled", "quiet"),
@@ -41,7 +41,7 @@ def status_line(overview: Overview) -> StatusLine:
     if not working:
         return StatusLine("bad", "No account can take a job.", detail)
     if ill:
-        return StatusLine("warn", f"{ill} of {len(overview.accounts)} accounts need your attention.", detail)
+        return StatusLine("warn", f"Accounts that need you: {ill} of {len(overview.accounts)}.", detail)
     if overview.set_aside:
         return StatusLine("warn", f"Plugins set aside: {len(overview.set_aside)}.", detail)
     return StatusLine("good", "All is well.", detail)

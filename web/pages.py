@@ -24,6 +24,7 @@ def set_up(app: web.Application, *, static: str) -> None:
         loader=jinja2.PackageLoader("sora2api.web"),
         filters={"size": size, "count": count, "exact": exact, "span": span},
         undefined=jinja2.StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

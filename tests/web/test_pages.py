@@ -101,7 +101,7 @@ def test_the_worst_trouble_is_in_the_status_line(server):
 
     assert told() == ("good", "All is well.")
     assert told(set_aside=broken) == ("warn", "Plugins set aside: 1.")
-    assert told(set_aside=broken, accounts=[ill, account()]) == ("warn", "1 of 2 accounts need your attention.")
+    assert told(set_aside=broken, accounts=[ill, account()]) == ("warn", "Accounts that need you: 1 of 2.")
     assert told(accounts=[ill]) == ("bad", "No account can take a job.")
     assert told(accounts=[]) == ("bad", "No account can take a job.")
     assert told(disk_free=1)[0] == "bad"

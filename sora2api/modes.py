@@ -180,7 +180,7 @@ def engine_extra(request: Request, *own: type[Struct]) -> dict[str, Any]:
 def own_extra(request: Request, fields: type[Fields]) -> Fields:
     """The *fields* that the mode takes itself, out of the request's *extra*; wrong ones raise `InvalidValue`."""
     try:
-        return msgspec.convert(request.extra, fields)
+        return msgspec.convert(request.extra, fields, strict=False)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         raise InvalidValue(message, param=path.rstrip("`") or None) from None

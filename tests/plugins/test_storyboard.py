@@ -131,7 +131,7 @@ def _outcome(steps, request):
 
 
 def test_shots_may_be_given_as_a_list(ask, steps):
-    listed = [{"prompt": "[sic] @anna wakes", "seconds": 2}, {"prompt": "she runs", "seconds": 3.5}]
+    listed = [{"prompt": "[sic] @anna wakes", "seconds": 2}, {"prompt": "she runs", "seconds": "3.5"}]
     request = ask(prompt="in the rain {retro}", extra={"shots": listed, "transition": "cut", "seed": 7})
     assert MODE.accepts(request)
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from sora2api.auth.first_start import end_defaults
 from sora2api.web import keys, pages
 from sora2api.web.overview import status_line
 
@@ -62,6 +63,20 @@ async def test_the_overview_says_at_once_that_all_is_well(browser, server):
     assert "1\N{NARROW NO-BREAK SPACE}234" in shown
     assert "sora2api account add" in shown
     assert "40.0\N{NARROW NO-BREAK SPACE}GB free" in shown
+
+
+async def test_an_empty_overview_teaches_the_first_request(browser, server):
+    await browser.settle_in()
+
+    shown = (await browser.get("/admin/")).text
+    await end_defaults(server.database, server.folder)
+    await server.first_start.reload()
+    ended = (await browser.get("/admin/")).text
+
+    assert f"curl -N {server.url}/v1/chat/completions" in shown
+    assert "Bearer han1234" in shown
+    assert "han1234" not in ended
+    assert "Bearer <var>KEY</var>" in ended
 
 
 async def test_an_account_shows_why_it_rests_and_for_how_long(browser, server):

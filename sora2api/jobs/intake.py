@@ -54,6 +54,8 @@ class Intake:
 
     async def take(self, request: Request, arrivals: Collection[Arrival]) -> tuple[JobRecord, Numbered]:
         """Store a job, with its inputs; it and its first event. Refuses what is wrong, and then nothing is stored."""
+        if request.n > 1 and request.makes == "video":
+            raise InvalidValue("A video is made one at a time: `n` is 1.", param="n")
         mode = self.choose(request)
         _check_parameters(mode, request)
         found = await self._find(mode, request)
@@ -72,6 +74,8 @@ class Intake:
             forced = self._modes.get(request.mode)
             if forced is None:
                 raise InvalidValue(f"There is no mode {request.mode!r} here.", param="mode")
+            if not forced.accepts(request):
+                raise InvalidValue(f"The mode {request.mode!r} does not take this request.", param="mode")
             return forced
         willing = [mode for mode in self._modes.values() if mode.accepts(request)]
         if not willing:

@@ -43,6 +43,7 @@ from sora2api.modes import Event, Failure, Result, TaskRetried, TaskSubmitted, W
 log = logging.getLogger(__name__)
 
 _FETCHES: Final = 6
+_ASK_AGAIN: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
 
 
@@ -191,6 +192,8 @@ class Tasks:
         account = self._book.get(task.account_id)
         driver = self._engines.driver(account)
         work = msgspec.structs.replace(spec.work, key=_key(task), model=task.model)
+        if not fresh:
+            await self._acquaint(account)
         if not fresh and not driver.repeatable(work):
             found = await self._found(account, task, work)
             if found is not None:
@@ -206,6 +209,15 @@ class Tasks:
                 if found is not None:
                     return found
         raise ConnectFault("The engine did not take the task, and did not answer, several times.")
+
+    async def _acquaint(self, account: Account) -> None:
+        """Have the driver look at its engine, since what a new one can do is known only then; wait for an answer."""
+        while True:
+            try:
+                return await self._health.check(account)
+            except NetworkFault as error:
+                log.warning("engine does not answer", extra={"account": account.name, "code": error.code})
+                await asyncio.sleep(_ASK_AGAIN)
 
     async def _found(self, account: Account, task: TaskRecord, work: Work) -> TaskState | None:
         """What became of a submit without an answer; None: it may be sent again."""

@@ -20,12 +20,23 @@ FREE = ("cli", "app", "testing")
 RULES = {
     "__init__": (),
     "__main__": ("cli",),
-    "api": ("jobs", "catalog", "media", "egress:GuardedFetch", "egress:Fetched", "auth", "notify", "modes", *OPEN),
+    "api": (
+        "jobs",
+        "catalog",
+        "media",
+        "egress:GuardedFetch",
+        "egress:Fetched",
+        "auth",
+        "notify",
+        "modes",
+        "observe.requests",  # the id of the request, for the log of a fault
+        *OPEN,
+    ),
     "web": ("jobs", "accounts", "catalog", "registry", "auth", "media", "notify", "observe", "modes", *OPEN),
     "jobs": ("accounts", "catalog", "registry", "drivers:", "media", "egress", "store", "modes", "notify", *OPEN),
     "catalog": ("accounts", "registry", "store", "modes", *OPEN),
     "accounts": ("store", "egress", "drivers:", *OPEN),
-    "media": ("store", "egress", *OPEN),
+    "media": ("store", "egress", "modes", *OPEN),  # `Media`, the word for a kept file, is part of the contract
     "auth": ("store", "egress", *OPEN),
     "notify": ("store", "egress", *OPEN),
     "observe": ("store", "egress", *OPEN),

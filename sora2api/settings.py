@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -163,9 +163,18 @@ class Described(Struct, frozen=True):
     name: str
     default: Any
     help: str
+    choices: tuple[str, ...] = ()
+    """What it may be, where that is one of a few words."""
 
 
 def table() -> tuple[Described, ...]:
     """All settings, for --help, the docs and the panel."""
-    fields = msgspec.structs.fields(Settings)
-    return tuple(Described(field.name, field.default, field.type.__metadata__[0].description) for field in fields)
+    return tuple(
+        Described(
+            field.name,
+            field.default,
+            field.type.__metadata__[0].description,
+            get_args(field.type.__origin__) if get_origin(field.type.__origin__) is Literal else (),
+        )
+        for field in msgspec.structs.fields(Settings)
+    )

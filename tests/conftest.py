@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from sora2api.settings import PREFIX
+
 OUTSIDE = Path(__file__).parent / "outside"
+
+# What the developer has set for a server of their own is nothing to the tests, nor to the processes that they start.
+for name in [name for name in os.environ if name.startswith(PREFIX)]:
+    del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,70 @@
+"""Runs the project's commands as processes, as their users do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+PATIENCE: Final = 60.0
+
+
+class Running:
+    """`sora2api serve` or `sora2api sandbox` from the moment that it says where it listens, to its end.
+
+    Its data directory is *folder*. *python* and *cwd* let it run as another installation, *environment* adds to ours.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        folder: Path,
+        *options: str,
+        python: Path | str = sys.executable,
+        cwd: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        arguments = ["-m", "sora2api", command, "--data-dir", str(folder), "--port", "0", "--json", *options]
+        self._process = subprocess.Popen(
+            [str(python), *arguments], stdout=subprocess.PIPE, cwd=cwd, env=os.environ | (environment or {})
+        )
+        said = self._out.readline()
+        if not said:
+            raise RuntimeError(f"`sora2api {command}` ended with {self._wait()} before it was ready.")
+        self.url: str = json.loads(said)["url"]
+
+    def stop(self) -> int:
+        """Ask it to end; its exit status."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        return self._wait()
+
+    def kill(self) -> None:
+        """As `kill -9` does."""
+        self._process.kill()
+        self._wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _wait(self) -> int:
+        try:
+            return self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+        finally:
+            self._out.close()
+
+    @property
+    def _out(self):
+        assert self._process.stdout is not None
+        return self._process.stdout

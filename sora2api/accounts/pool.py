@@ -93,7 +93,7 @@ class Pool:
 
     def sandbox_in_use(self) -> bool:
         """Whether the sandbox is what serves."""
-        return any(account.sandbox for account in self.in_service())
+        return self.sandbox_only or not self._book.ever_real
 
     def _in_use(self, account: Account) -> bool:
         if not account.enabled or account.removed_at is not None or account.driver not in self._engines.kinds:

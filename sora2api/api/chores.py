@@ -1,46 +1,61 @@
-"""The requests that chat programs send by themselves, for titles and tags: a short text is what they want, not a video.
+"""What chat programs ask for by themselves, titles and tags: a short text is what they want, not a video.
 
-Open WebUI begins them with "### Task:" and asks for JSON; LibreChat and others ask for a short title of a conversation.
+Each is known by how its program's own instruction begins, so that no person's prompt about a title is taken for one.
 """
 
 import re
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
-_TITLE: Final = "Made with sora2api"
+from sora2api.api.messages import Message
 
-_CHORES: Final = (
-    (re.compile(r"^\s*### Task:.*\btitle\b", re.IGNORECASE | re.DOTALL), f'{{"title": "{_TITLE}"}}'),
-    (re.compile(r"^\s*### Task:.*\btags?\b", re.IGNORECASE | re.DOTALL), '{"tags": ["media"]}'),
-    (re.compile(r"^\s*### Task:.*\bfollow-?up", re.IGNORECASE | re.DOTALL), '{"follow_ups": []}'),
-    (re.compile(r"^\s*### Task:.*\bsearch quer", re.IGNORECASE | re.DOTALL), '{"queries": []}'),
-    (re.compile(r"^\s*### Task:.*\bautocomplet", re.IGNORECASE | re.DOTALL), '{"text": ""}'),
-    (re.compile(r"\bconcise\b[^\n]*\btitle\b[^\n]*\bconversation\b", re.IGNORECASE), _TITLE),
-    (
-        re.compile(
-            r"\b(summari[sz]e|generate|write|create)\b[^\n]*\b(chat|conversation)\b[^\n]*\btitle\b", re.IGNORECASE
-        ),
-        _TITLE,
-    ),
-    (
-        re.compile(
-            r"^\s*(please )?(generate|give|provide|write)\b[^\n]*\btitle\b[^\n]*\b(conversation|chat|dialogue)\b",
-            re.IGNORECASE,
-        ),
-        _TITLE,
-    ),
+_TEXT: Final = "Made with sora2api"
+
+_BEGINNINGS: Final = (
+    # LibreChat
+    "provide a concise, 5-word-or-less title for the conversation",
+    "please generate a concise, 5-word-or-less title for the conversation",
+    "write a concise title for this conversation",
+    "analyze this conversation and provide:",
+    # LobeChat
+    "you are a professional conversation summarizer",
+    "你是一名擅长会话的助理",
+    # NextChat: a topic, and the memory that it keeps of a long conversation
+    "please generate a four to five word title summarizing our conversation",
+    "使用四到五个字直接返回这句话的简要主题",
+    "summarize the discussion briefly in 200 words or less to use as a prompt",
+    "summarize our discussion briefly in 200 words or less to use as a prompt",
+    "简要总结一下对话内容，用作后续的上下文提示",
+    # Cherry Studio
+    "summarize the given session as a 10-word title",
+    "you are an assistant skilled in conversation. you need to summarize",
+    # Chatbox
+    "based on the chat history, give this conversation a name",
+    # Open WebUI: what it asks for in words; see below
+    "create a concise, 3-5 word",
+    "your task is to reflect the speaker's likely facial expression through a fitting emoji",
 )
 
+_TASK: Final = re.compile(r'### Task:.*?\bJSON\b.*?"(title|tags|follow_ups|queries|text|prompt)"\s*:', re.DOTALL)
+"""Open WebUI's tasks, which name the key of the JSON that they want. Its question about documents names none."""
 
-class Part(Protocol):
-    """A part of a message."""
+_ANSWERS: Final = {
+    "title": f'{{"title": "{_TEXT}"}}',
+    "tags": '{"tags": ["media"]}',
+    "follow_ups": '{"follow_ups": []}',
+    "queries": '{"queries": []}',
+    "text": '{"text": ""}',
+    "prompt": _TEXT,  # not JSON: it then takes the user's own words as the prompt
+}
 
-    text: str | None
 
-
-def chore(content: str | Sequence[Part] | None) -> str | None:
-    """The short answer to a last message that is a chat program's own; None for a person's."""
-    if content is None:
-        return None
-    text = content if isinstance(content, str) else "\n".join(part.text or "" for part in content)
-    return next((answer for pattern, answer in _CHORES if pattern.search(text)), None)
+def chore(messages: Sequence[Message]) -> str | None:
+    """The short answer to what a chat program asks, in its last message or its system message; None for a person's."""
+    for message in (*messages[-1:], *(message for message in messages[:1] if message.role != "user")):
+        text = message.text()
+        task = _TASK.match(text)
+        if task is not None:
+            return _ANSWERS[task[1]]
+        if text.lower().startswith(_BEGINNINGS):
+            return _TEXT
+    return None

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +13,7 @@ from sora2api.media.store import Arrival
 from sora2api.modes import Kind, Media
 
 _SLICE: Final = 256 * 1024
+_HEAD: Final = 256
 
 
 class Inputs:
@@ -38,7 +38,7 @@ class Inputs:
         """A file by its data: or http(s) URL, or as bare base64. Errors name the *param*."""
         target = self._folder / str(len(self.arrivals))
         try:
-            if url.startswith(("http://", "https://")):
+            if url[:8].lower().startswith(("http://", "https://")):
                 settings = self._services.settings
                 await self._services.fetch.fetch(
                     url, target, limit=settings.upload_limit, timeout=settings.fetch_timeout
@@ -56,21 +56,22 @@ class Inputs:
 def _decode(url: str, target: Path, kind: Kind, limit: int) -> None:
     """Write base64 to a file, in slices, so that the interpreter is never held for long."""
     wrong = InvalidImage if kind == "image" else InvalidVideo
+    text = "".join(url.split()) if "\n" in url else url
     begin = 0
-    if url.startswith("data:"):
-        head, comma, _ = url[:256].partition(",")
-        if not comma or not head.endswith(";base64"):
+    if text[:5].lower() == "data:":
+        head, comma, _ = text[:_HEAD].partition(",")
+        if not comma or not head.lower().endswith(";base64"):
             raise wrong(f"The {kind} is a data URL that is not base64: it must begin `data:<type>;base64,`.")
         begin = len(head) + 1
-    length = len(url) - begin
+    length = len(text) - begin
     if length * 3 // 4 > limit:
         raise TooLarge(f"The {kind} is larger than {limit} bytes.")
     if not length:
         raise wrong(f"The {kind} is empty.")
     with target.open("wb") as file:
-        for start in range(begin, len(url), _SLICE):
-            part = url[start : start + _SLICE]
+        for start in range(begin, len(text), _SLICE):
+            part = text[start : start + _SLICE]
             try:
                 file.write(base64.b64decode(part + "=" * (-len(part) % 4), validate=True))
-            except (binascii.Error, ValueError) as error:
+            except ValueError as error:
                 raise wrong(f"The {kind} is neither a link nor valid base64.") from error

@@ -58,3 +58,9 @@ def keyed(handler: Handler) -> Handler:
         return await handler(request)
 
     return authenticated
+
+
+async def mark(request: web.Request, response: web.StreamResponse) -> None:
+    """Say in each reply to a client that the sandbox is what answers, while it is."""
+    if KEY in request and request.config_dict[SERVICES].catalog.sandbox_in_use():
+        response.headers["x-sora2api-engine"] = "sandbox"

@@ -6,7 +6,6 @@ from aiohttp import web
 
 from sora2api.api.replies import reply
 from sora2api.api.services import SERVICES
-from sora2api.errors import ModelNotFound
 from sora2api.modes import Model
 
 _CREATED = 1759276800  # the day Sora 2 came out, 2025-10-01: the names are as old as that
@@ -20,8 +19,7 @@ async def list_models(request: web.Request) -> web.StreamResponse:
 async def get_model(request: web.Request) -> web.StreamResponse:
     catalog = request.config_dict[SERVICES].catalog
     model = catalog.resolve(request.match_info["id"])
-    if not catalog.served(model):
-        raise ModelNotFound(f"No account serves {model.name!r} now.")
+    catalog.check_served(model)
     return reply(_model(model))
 
 

@@ -14,26 +14,19 @@ def reply(data: Any, *, status: int = 200, headers: dict[str, str] | None = None
     return web.json_bytes_response(data, dumps=orjson.dumps, status=status, headers=headers)
 
 
-def envelope(error: Sora2ApiError) -> dict[str, Any]:
-    return {
-        "error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code},
-    }
+def error_object(error: Sora2ApiError | Failure) -> dict[str, str | None]:
+    """What went wrong in a request, or made a job fail."""
+    if isinstance(error, Failure):
+        kind = "invalid_request_error" if error.status < 500 else "server_error"
+    else:
+        kind = error.type
+    return {"message": error.message, "type": kind, "param": error.param, "code": error.code}
 
 
-def problem(error: Sora2ApiError, **beside: Any) -> web.Response:
-    """An error as a reply; SDKs are told whether trying again makes sense."""
-    headers = {"x-should-retry": "true" if error.retry else "false"}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(math.ceil(error.retry_after))
-    return reply(envelope(error) | beside, status=error.status, headers=headers)
-
-
-def failed(failure: Failure, **beside: Any) -> web.Response:
-    """The reply to a request whose job failed. It is not to be tried again by itself: a job is a paid thing."""
-    error = {
-        "message": failure.message,
-        "type": "invalid_request_error" if failure.status < 500 else "server_error",
-        "param": failure.param,
-        "code": failure.code,
-    }
-    return reply({"error": error} | beside, status=failure.status, headers={"x-should-retry": "false"})
+def problem(error: Sora2ApiError | Failure, **beside: Any) -> web.Response:
+    """An error as a reply; SDKs are told whether to try again by themselves, which a failed job is not."""
+    ours = None if isinstance(error, Failure) else error
+    headers = {"x-should-retry": "true" if ours is not None and ours.retry else "false"}
+    if ours is not None and ours.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(ours.retry_after))
+    return reply({"error": error_object(error)} | beside, status=error.status, headers=headers)

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from sora2api.api import chat, models, videos
-from sora2api.api.middlewares import Handler, keyed
+from sora2api.api.middlewares import Handler, keyed, mark
 from sora2api.media.links import PREFIX
 
 _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
@@ -27,4 +27,5 @@ def add_routes(app: web.Application) -> None:
             app.router.add_route(method, prefix + path, keyed(handler))
             if method == "GET" and path.endswith("/content"):
                 app.router.add_route("HEAD", prefix + path, keyed(handler))
+    app.on_response_prepare.append(mark)
     app.router.add_get(PREFIX + "/{token}/{file}", videos.link)

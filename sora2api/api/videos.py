@@ -1,29 +1,32 @@
 """/v1/videos: jobs as OpenAI's Videos API shows them, their files, their events, and cancel."""
 
 import math
+from contextlib import aclosing
 from typing import Any, Final, Literal
 
 import orjson
 from aiohttp import web
-from aiohttp_sse import sse_response
 
-from sora2api.api.replies import reply
+from sora2api.api.replies import error_object, reply
 from sora2api.api.services import KEY, SERVICES, Services
-from sora2api.errors import Gone, InvalidValue, NotFound, NotReady
+from sora2api.api.streams import Stream
+from sora2api.errors import InvalidValue, NotFound, NotReady
 from sora2api.jobs import JobRecord, Numbered
 from sora2api.jobs.records import encode
+from sora2api.media.store import Asset
 from sora2api.modes import Media
 
 _POLL_AFTER: Final = "1000"
 _LARGEST_PAGE: Final = 100
 _PAGE: Final = 20
+_LARGEST_NUMBER: Final = 2**63 - 1
 
 
 async def get_video(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     job = await services.jobs.get(request.match_info["id"], owner=request[KEY].id)
     headers = {} if job.over() else {"openai-poll-after-ms": _POLL_AFTER}
-    return reply(video_object(request, services, job), headers=headers | _engine(job))
+    return reply(video_object(request, services, job), headers=headers)
 
 
 async def list_videos(request: web.Request) -> web.StreamResponse:
@@ -76,7 +79,7 @@ async def video_content(request: web.Request) -> web.StreamResponse:
     if job.status != "completed":
         raise NotReady(f"{job.id} is {_status(job)}; its content is there once it is completed.")
     media = await _variant(services, job, request.query.get("variant", "video"))
-    return await file_response(services, media, request.query.get("variant", "video"))
+    return _file(await services.store.find(media.asset))
 
 
 async def _variant(services: Services, job: JobRecord, variant: str) -> Media:
@@ -89,17 +92,14 @@ async def _variant(services: Services, job: JobRecord, variant: str) -> Media:
     raise InvalidValue(f"{job.id} has no {variant!r}: there are video and thumbnail.", param="variant")
 
 
-async def file_response(services: Services, media: Media, name: str) -> web.StreamResponse:
+def _file(asset: Asset) -> web.StreamResponse:
     """A kept file, with Range, ETag and HEAD as aiohttp does them."""
-    asset = await services.store.find(media.asset)
     headers = {
-        "Content-Type": media.content_type,
+        "Content-Type": asset.media.content_type,
         "Cache-Control": "private, max-age=3600",
         "X-Content-Type-Options": "nosniff",
         "Content-Disposition": "inline",
     }
-    if not asset.path.exists():
-        raise Gone(f"The {name} has expired.")
     return web.FileResponse(asset.path, headers=headers)
 
 
@@ -108,7 +108,7 @@ async def link(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     asset_id = services.links.asset(request.match_info["token"], request.match_info["file"])
     asset = await services.store.find(asset_id)
-    return await file_response(services, asset.media, "file")
+    return _file(asset)
 
 
 async def video_events(request: web.Request) -> web.StreamResponse:
@@ -116,10 +116,12 @@ async def video_events(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     job = await services.jobs.get(request.match_info["id"], owner=request[KEY].id)
     after = _after(request)
-    async with sse_response(request, ping_interval=services.settings.heartbeat) as stream:
-        async for numbered in services.jobs.follow(job.id, after=after):
+    stream = Stream(heartbeat=services.settings.heartbeat)
+    await stream.prepare(request)
+    async with stream, aclosing(services.jobs.follow(job.id, after=after)) as events:
+        async for numbered in events:
             event = _event(numbered)
-            await stream.send(orjson.dumps(event).decode(), id=str(numbered.number), event=event["type"])
+            await stream.tell(event, number=numbered.number, event=event["type"])
     return stream
 
 
@@ -127,7 +129,7 @@ def _after(request: web.Request) -> int:
     last = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
     if not last.isdecimal():
         raise InvalidValue("Last-Event-ID is the number of an event.", param="Last-Event-ID")
-    return int(last)
+    return min(int(last), _LARGEST_NUMBER)
 
 
 def _event(numbered: Numbered) -> dict[str, Any]:
@@ -150,7 +152,7 @@ def video_object(request: web.Request, services: Services, job: JobRecord) -> di
         "created_at": int(job.created_at),
         "completed_at": _seconds(job.completed_at),
         "expires_at": _seconds(job.expires_at),
-        "error": None if job.error is None else {"code": job.error.code, "message": job.error.message},
+        "error": None if job.error is None else error_object(job.error),
         "prompt": job.prompt,
         "size": f"{made.width}x{made.height}" if made else job.size,
         "seconds": _length(job.seconds),
@@ -161,8 +163,6 @@ def video_object(request: web.Request, services: Services, job: JobRecord) -> di
 
 def _beside(request: web.Request, services: Services, job: JobRecord) -> dict[str, Any]:
     beside: dict[str, Any] = {}
-    if job.error is not None and job.error.param is not None:
-        beside["error_param"] = job.error.param
     if job.share_id is not None:
         beside |= {"share_id": job.share_id, "share_url": services.link(request, f"/p/{job.share_id}")}
     if job.status == "completed" and job.media():
@@ -187,7 +187,3 @@ def _seconds(moment: float | None) -> int | None:
 
 def _length(seconds: float | None) -> str:
     return "0" if seconds is None else f"{seconds:g}"
-
-
-def _engine(job: JobRecord) -> dict[str, str]:
-    return {"x-sora2api-engine": job.engine} if job.engine else {}

@@ -40,7 +40,7 @@ class ServerOverview:
             set_aside=[
                 SetAside(plugin.name, plugin.distribution, plugin.reason or "")
                 for plugin in self._registry.plugins
-                if plugin.status == "set_aside"
+                if plugin.status == "set_aside" and plugin.name not in self._settings.disabled_plugins
             ],
         )
 

@@ -11,6 +11,7 @@ from sora2api.accounts.engines import Engines
 from sora2api.accounts.pool import Pool
 from sora2api.errors import (
     AccountRejected,
+    ConnectFault,
     EngineBusy,
     EngineError,
     EngineFault,
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _FAULTS_IN_A_ROW: Final = 3
 _REST: Final = {RateLimited: 30.0, QuotaExhausted: 3600.0, EngineBusy: 5.0}
+_TOLD: Final = frozenset(error.code for error in _REST)
+_PROBED: Final = frozenset(error.code for error in (EngineFault, NetworkFault, ConnectFault))
 _LONGEST_REST: Final = 600.0
 _CHECK_EVERY: Final = 300.0
 _CHECK_AGAIN: Final = 5.0
@@ -73,7 +76,10 @@ class Health:
     # Looking at accounts.
 
     async def check(self, account: Account) -> None:
-        """Ask the engine for its models. Raises what the engine answers."""
+        """Ask the engine for its models; one that answers is well again, unless it told us to wait.
+
+        Raises what the engine answers.
+        """
         try:
             models = await self._engines.driver(account).check()
         except (EngineError, NoEngine) as error:
@@ -81,15 +87,11 @@ class Health:
             if isinstance(error, AccountRejected):
                 await self._set_aside(account.id, error, seconds=None)
             raise
-        await self._book.change(
-            account.id,
-            models=tuple(models),
-            checked_at=time.time(),
-            set_aside=None,
-            set_aside_at=None,
-            rests_until=None,
-        )
-        self._faults.pop(account.id, None)
+        found: dict[str, object] = {"models": tuple(models), "checked_at": time.time()}
+        if not _must_rest(self._book.get(account.id)):
+            found |= {"set_aside": None, "set_aside_at": None, "rests_until": None}
+            self._faults.pop(account.id, None)
+        await self._book.change(account.id, **found)
         self._pool.look_again()
 
     async def check_new(self) -> None:
@@ -107,7 +109,8 @@ class Health:
     def _due(self, account: Account, now: float) -> bool:
         if account.removed_at is not None or not account.enabled:
             return False
-        every = _CHECK_EVERY if account.models and account.set_aside is None else _CHECK_AGAIN
+        known = account.models and account.set_aside not in _PROBED
+        every = _CHECK_EVERY if known else _CHECK_AGAIN
         return account.checked_at is None or now - account.checked_at >= every
 
     async def _try(self, account: Account) -> None:
@@ -115,3 +118,9 @@ class Health:
             await self.check(account)
         except (EngineError, NoEngine, NotFound) as error:
             log.warning("account not well", extra={"account": account.name, "code": error.code})
+
+
+def _must_rest(account: Account) -> bool:
+    """Whether its engine told it to wait, and the time is not over."""
+    resting = account.rests_until is not None and account.rests_until > time.time()
+    return resting and account.set_aside in _TOLD

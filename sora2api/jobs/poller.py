@@ -45,7 +45,9 @@ class Pollers:
         self._followed.setdefault(account_id, {})[task] = followed
         self._news.setdefault(account_id, asyncio.Event()).set()
         if account_id not in self._running:
-            self._running[account_id] = asyncio.create_task(self._poll(account_id), name=f"poller {account_id}")
+            poller = asyncio.create_task(self._poll(account_id), name=f"poller {account_id}")
+            poller.add_done_callback(lambda ended: self._broken(account_id, ended))
+            self._running[account_id] = poller
         try:
             return await followed.end
         finally:
@@ -66,6 +68,13 @@ class Pollers:
                 await _pause(max(pause, self._interval(followed)), news=None if pause else news)
         finally:
             del self._running[account_id]
+
+    def _broken(self, account_id: str, poller: asyncio.Task[None]) -> None:
+        """A driver that fails otherwise than its contract allows fails those who wait, instead of keeping them."""
+        error = None if poller.cancelled() else poller.exception()
+        if error is not None:
+            for followed in self._followed[account_id].values():
+                followed.end.set_exception(error)
 
     def _interval(self, followed: dict[str, _Followed]) -> float:
         """Young tasks are looked at often, old ones less."""

@@ -1,6 +1,7 @@
 """Working jobs: a task of its own for each, owned by the application and not by the request that asked for it."""
 
 import asyncio
+import errno
 import logging
 import secrets
 import time
@@ -11,7 +12,7 @@ import aiohttp
 from msgspec import Struct
 
 from sora2api.accounts import AccountBook, Engines, Pool
-from sora2api.errors import Cancelled, ModeFault, ModeMissing, Sora2ApiError
+from sora2api.errors import Cancelled, DiskFull, JobError, ModeFault, ModeMissing, Sora2ApiError
 from sora2api.jobs.aftercare import Aftercare
 from sora2api.jobs.carry import Carrier
 from sora2api.jobs.characters import CharacterBook
@@ -126,6 +127,10 @@ class Runner:
                 await job.say(event)
         except Sora2ApiError as error:
             await self._end(job, "failed", failure(error))
+        except OSError as error:
+            log.exception("job broke off", extra={"job": job.id})
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            await self._end(job, "failed", failure(DiskFull("The disk is full.") if full else JobError()))
         except Exception:  # the job runner: a plugin's fault ends its job and nothing else
             record = job.record
             log.exception("mode failed", extra={"job": job.id, "mode": record.mode, "version": record.mode_version})

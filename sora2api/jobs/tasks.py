@@ -59,8 +59,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     patience: float | None = None
 
 
-class Client(Protocol):
-    """The job that a task is done for."""
+class Job(Protocol):
+    """The job that a task is done for, as far as that needs to know it."""
 
     tasks: list[TaskRecord]
     need: Need | None
@@ -115,7 +115,7 @@ class Tasks:
         if self._sending:
             await asyncio.wait(self._sending, timeout=patience)
 
-    async def do(self, job: Client, spec: Spec, on_progress: Callable[[int], None]) -> TaskRecord:
+    async def do(self, job: Job, spec: Spec, on_progress: Callable[[int], None]) -> TaskRecord:
         """Do a task, or go on with it after a restart; its record, with the result."""
         task = _latest(job, spec.name)
         if task is not None and task.result is not None:
@@ -143,7 +143,7 @@ class Tasks:
 
     # Lease and intent.
 
-    async def _intend(self, job: Client, spec: Spec) -> TaskRecord:
+    async def _intend(self, job: Job, spec: Spec) -> TaskRecord:
         failed = [task for task in job.tasks if task.step == spec.name]
         need = msgspec.structs.replace(spec.need, avoid=frozenset(task.account_id for task in failed))
         task_id = f"task_{secrets.token_hex(12)}"
@@ -166,7 +166,7 @@ class Tasks:
         faults.point("intent")
         return task
 
-    async def _lease(self, job: Client, need: Need, task_id: str, *, patience: float | None) -> Lease:
+    async def _lease(self, job: Job, need: Need, task_id: str, *, patience: float | None) -> Lease:
         wait = self._limits.queue_timeout if patience is None else patience
         leased = asyncio.ensure_future(self._pool.lease(need, task=task_id, owner=job.owner, admitted=job.admitted))
         try:
@@ -264,7 +264,7 @@ class Tasks:
             raise state.error or EngineFault()
         return state
 
-    async def _bring(self, job: Client, task: TaskRecord, state: TaskState) -> Result:
+    async def _bring(self, job: Job, task: TaskRecord, state: TaskState) -> Result:
         """Fetch, keep and write down what the task made, and free its slot."""
         with self._store.scratch() as folder:
             arrivals = [
@@ -306,7 +306,7 @@ class Tasks:
         await self._ledger.note(task)
         self._pool.release(task.id)
 
-    async def _try_again(self, job: Client, spec: Spec, task: TaskRecord, error: EngineError) -> None:
+    async def _try_again(self, job: Job, spec: Spec, task: TaskRecord, error: EngineError) -> None:
         """Raise *error* unless the task may be tried once more, elsewhere or after a pause."""
         if isinstance(error, TaskLost):
             may = self._book.get(task.account_id).remake_lost
@@ -338,7 +338,7 @@ def _parameters(work: Work) -> Parameters:
     return Parameters(prompt=work.prompt, size=work.size, seconds=seconds, source=work.source)
 
 
-def _latest(job: Client, name: str) -> TaskRecord | None:
+def _latest(job: Job, name: str) -> TaskRecord | None:
     """The task of this name that is done or still live."""
     return next((task for task in job.tasks if task.step == name and task.error is None), None)
 

@@ -8,8 +8,11 @@ from sora2api.accounts import Pool
 from sora2api.errors import InvalidRequest
 from sora2api.jobs import faults
 from sora2api.jobs.characters import CharacterBook
+from sora2api.jobs.composed import Composed
 from sora2api.jobs.ledger import Ledger
 from sora2api.jobs.live import LiveJob
+from sora2api.jobs.orders import OnProgress, Orders
+from sora2api.jobs.pieces import Pieces
 from sora2api.jobs.records import encode
 from sora2api.jobs.tasks import Tasks
 from sora2api.jobs.ways import Inputs, Ways
@@ -40,6 +43,8 @@ from sora2api.modes import (
 )
 
 _END: Final = None
+
+MakingStep = Image | Clip | Shots | Change | Extend | Cast
 
 
 class Carrier:
@@ -78,70 +83,78 @@ class Carrier:
 
     async def _work(self, job: LiveJob, plan: Plan, events: asyncio.Queue[Event | None]) -> None:
         try:
-            with self._store.scratch() as folder:
-                ways = Ways(
-                    job,
-                    pool=self._pool,
-                    tasks=self._tasks,
-                    ledger=self._ledger,
-                    store=self._store,
-                    characters=self._characters,
-                    patience=self._patience,
-                    folder=folder,
-                )
-                for index, step in enumerate(plan.steps):
+            for index, step in enumerate(plan.steps):
 
-                    def tell(fraction: float, done: int = index) -> None:
-                        events.put_nowait(Progress(percent=int(100 * (done + fraction) / len(plan.steps))))
+                def tell(fraction: float, done: int = index) -> None:
+                    events.put_nowait(Progress(percent=int(100 * (done + fraction) / len(plan.steps))))
 
-                    await self._step(job, ways, step, tell)
-                    events.put_nowait(StepDone(step=step.name))
+                await self._step(job, step, tell)
+                events.put_nowait(StepDone(step=step.name))
             events.put_nowait(await self._output(job, plan))
         finally:
             events.put_nowait(_END)
 
-    async def _step(self, job: LiveJob, ways: Ways, step: AnyStep, tell: Callable[[float], None]) -> None:
+    async def _step(self, job: LiveJob, step: AnyStep, tell: OnProgress) -> None:
         if job.recorded(step.name) is not None:
             return
-        result = await self._do(job, ways, step, tell)
+        result = await (self._call(job, step) if isinstance(step, Step) else self._do(job, step, tell))
         await job.remember(step.name, encode(result))
         faults.point("step")
 
-    async def _do(self, job: LiveJob, ways: Ways, step: AnyStep, tell: Callable[[float], None]) -> Result:
-        if isinstance(step, Step):
-            results = {name: await job.result(name) for name in uses(step)}
-            function = getattr(self._modes(job.record.mode), step.function)
-            result: Result = await function(job, results, **step.arguments)
-            return result
-        inputs = self._inputs(job, step)
-        match step:
-            case Image():
-                return await ways.image(step, inputs, tell)
-            case Clip():
-                return await ways.clip(step, inputs, tell)
-            case Shots():
-                return await ways.shots(step, inputs, tell)
-            case Change():
-                return await ways.change(step, inputs, tell)
-            case Extend():
-                return await ways.extend(step, inputs, tell)
-            case Cast():
-                return await ways.cast(step, inputs, tell)
+    async def _call(self, job: LiveJob, step: Step) -> Result:
+        """A step of the mode's own."""
+        results = {name: await job.result(name) for name in uses(step)}
+        function = getattr(self._modes(job.record.mode), step.function)
+        result: Result = await function(job, results, **step.arguments)
+        return result
 
-    def _inputs(self, job: LiveJob, step: Image | Clip | Shots | Change | Extend | Cast) -> Inputs:
-        images = step.images if isinstance(step, Image | Clip | Shots) else ()
-        characters = () if isinstance(step, Cast) else step.characters
-        return Inputs(
-            images=tuple(_media(job, image) for image in images),
-            mask=_media(job, step.mask) if isinstance(step, Image) and step.mask else None,
-            video=_media(job, step.video) if isinstance(step, Cast) else None,
-            characters=tuple(_character(job, character) for character in characters),
+    async def _do(self, job: LiveJob, step: MakingStep, tell: OnProgress) -> Result:
+        inputs = _inputs(job, step)
+        with Pieces(self._store) as pieces:
+            return await _made(self._ways(job, pieces), step, inputs, tell)
+
+    def _ways(self, job: LiveJob, pieces: Pieces) -> Ways:
+        orders = Orders(job, pool=self._pool, tasks=self._tasks, patience=self._patience)
+        return Ways(
+            job,
+            orders=orders,
+            pieces=pieces,
+            composed=Composed(job, orders=orders, pieces=pieces),
+            ledger=self._ledger,
+            characters=self._characters,
         )
 
     async def _output(self, job: LiveJob, plan: Plan) -> Output:
         result = await job.result(plan.output or plan.steps[-1].name)
         text = result.value if isinstance(result.value, str) and not result.media else None
         return Output(media=result.media, character=result.character, text=text)
+
+
+async def _made(ways: Ways, step: MakingStep, inputs: Inputs, tell: OnProgress) -> Result:
+    match step:
+        case Image():
+            return await ways.image(step, inputs, tell)
+        case Clip():
+            return await ways.clip(step, inputs, tell)
+        case Shots():
+            return await ways.shots(step, inputs, tell)
+        case Change():
+            return await ways.change(step, inputs, tell)
+        case Extend():
+            return await ways.extend(step, inputs, tell)
+        case Cast():
+            return await ways.cast(step, inputs, tell)
+
+
+def _inputs(job: LiveJob, step: MakingStep) -> Inputs:
+    images = step.images if isinstance(step, Image | Clip | Shots) else ()
+    characters = () if isinstance(step, Cast) else step.characters
+    return Inputs(
+        images=tuple(_media(job, image) for image in images),
+        mask=_media(job, step.mask) if isinstance(step, Image) and step.mask else None,
+        video=_media(job, step.video) if isinstance(step, Cast) else None,
+        characters=tuple(_character(job, character) for character in characters),
+    )
 
 
 def _media(job: LiveJob, given: MediaInput) -> Media:

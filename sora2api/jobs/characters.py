@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -59,28 +60,31 @@ class CharacterBook:
         found = await self._select(characters.c.owner == owner, named, characters.c.temporary.is_(False))
         return found[0] if found else None
 
-    async def of_job(self, job_id: str) -> Character | None:
-        found = await self._select(characters.c.job_id == job_id)
+    async def of_step(self, job_id: str, step: str) -> Character | None:
+        """The character that a job's step has made, if it got so far."""
+        found = await self._select(characters.c.id == _id(job_id, step))
         return found[0] if found else None
 
+    async def check_free(self, owner: str, name: str) -> None:
+        """Raise `InvalidValue` when the owner has given this name already."""
+        async with self._database.reading() as connection:
+            await _check_free(connection, owner, name)
+
     async def make(
-        self, *, owner: str, job_id: str, called: str | None, images: tuple[Media, ...], keep: bool
+        self, *, owner: str, job_id: str, step: str, called: str | None, images: tuple[Media, ...]
     ) -> Character:
-        """A new character. A name that the owner has given already is refused; one that is made up is free."""
-        character = Character(
-            id=f"char_{secrets.token_hex(16)}", name=called or await self._free_name(owner), images=images
-        )
+        """A new character, which ends with its job unless it is kept. A name not given is made up."""
+        character = Character(id=_id(job_id, step), name=called or await self._free_name(owner), images=images)
 
         async def write(connection: AsyncConnection) -> None:
-            if await _taken(connection, owner, character.name):
-                raise InvalidValue(f"You have a character named @{character.name} already.", param="name")
+            await _check_free(connection, owner, character.name)
             await connection.execute(
                 insert(characters).values(
                     id=character.id,
                     owner=owner,
                     name=character.name,
                     job_id=job_id,
-                    temporary=not keep,
+                    temporary=True,
                     character=_encode(character),
                     created_at=time.time(),
                 )
@@ -92,6 +96,11 @@ class CharacterBook:
 
         await self._database.write(write)
         return character
+
+    async def keep(self, character: Character) -> None:
+        """From now on its owner has it, whatever becomes of the job."""
+        change = update(characters).where(characters.c.id == character.id).values(temporary=False)
+        await self._database.write(lambda connection: connection.execute(change))
 
     async def known_at(self, character: Character, *, account_id: str, name: str) -> Character:
         """Note what an account's engine calls the character."""
@@ -120,6 +129,16 @@ class CharacterBook:
                 name = f"{secrets.choice(_FIRST)}_{secrets.choice(_SECOND)}_{secrets.randbelow(900) + 100}"
                 if not await _taken(connection, owner, name):
                     return name
+
+
+def _id(job_id: str, step: str) -> str:
+    """The same after a restart, so that no step makes two."""
+    return f"char_{sha256(f'{job_id} {step}'.encode()).hexdigest()[:32]}"
+
+
+async def _check_free(connection: AsyncConnection, owner: str, name: str) -> None:
+    if await _taken(connection, owner, name):
+        raise InvalidValue(f"You have a character named @{name} already.", param="name")
 
 
 async def _taken(connection: AsyncConnection, owner: str, name: str) -> bool:

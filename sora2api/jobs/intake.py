@@ -60,6 +60,8 @@ class Intake:
         _check_parameters(mode, request)
         found = await self._find(mode, request)
         plan = mode.plan(request, found)
+        for name in (step.called for step in plan.steps if isinstance(step, Cast) and step.called):
+            await self._characters.check_free(request.owner, name)
         job = self._job(mode, request, plan)
         first = Numbered(number=1, at=job.created_at, event=Accepted())
         with self._store.arriving(arrivals):

@@ -15,7 +15,19 @@ from sora2api.jobs.feed import Feed
 from sora2api.jobs.ledger import Ledger
 from sora2api.jobs.records import JobRecord, TaskRecord, encode
 from sora2api.media.store import MediaStore
-from sora2api.modes import Event, Media, Note, Output, Plan, Progress, Request, Result, TaskSubmitted, Waiting
+from sora2api.modes import (
+    Event,
+    Media,
+    Note,
+    Output,
+    Plan,
+    Progress,
+    Request,
+    Result,
+    TaskSubmitted,
+    Waiting,
+    WayChosen,
+)
 
 log = logging.getLogger(__name__)
 
@@ -110,13 +122,15 @@ class LiveJob:
         data = self._results.get(step)
         return None if data is None else msgspec.json.decode(data, type=Result)
 
-    def way(self, step: str) -> str | None:
+    def way(self, step: str) -> WayChosen | None:
         data = self._results.get(f"way:{step}")
-        return None if data is None else msgspec.json.decode(data, type=str)
+        return None if data is None else msgspec.json.decode(data, type=WayChosen)
 
-    async def choose_way(self, step: str, way: str) -> None:
-        if self.way(step) != way:
-            await self.remember(f"way:{step}", encode(way))
+    async def choose_way(self, chosen: WayChosen) -> None:
+        """Note how a step is done, and say so."""
+        if self.way(chosen.step) != chosen:
+            await self.remember(f"way:{chosen.step}", encode(chosen))
+        await self.say(chosen)
 
     async def remember(self, name: str, result: bytes) -> None:
         await self._ledger.step(self.id, name, result)

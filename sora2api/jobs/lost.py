@@ -105,8 +105,8 @@ class LostSubmits:
 
 def _matches(seen: Seen, parameters: Parameters, since: float) -> bool:
     """Whether a listed task can be one of these *parameters*; what the list does not tell is no difference."""
-    if seen.created_at.timestamp() < since or seen.source != parameters.source:
-        return False
+    if seen.created_at.timestamp() < since or seen.source not in (None, parameters.source):
+        return False  # of what is no remix, many an engine does not tell the source
     if not _alike(seen.prompt, parameters.prompt) or not _alike(seen.size, parameters.size):
         return False
     if seen.seconds is None or parameters.seconds is None:

@@ -15,7 +15,7 @@ PATIENCE: Final = 60.0
 class Running:
     """`sora2api serve` or `sora2api sandbox` from the moment that it says where it listens, to its end.
 
-    Its data directory is *folder*. *python* and *cwd* let it run as another installation, *environment* adds to ours.
+    Its data directory is *folder*. *program* and *cwd* let another installation run, *environment* adds to ours.
     """
 
     def __init__(
@@ -23,13 +23,13 @@ class Running:
         command: str,
         folder: Path,
         *options: str,
-        python: Path | str = sys.executable,
+        program: tuple[str, ...] = (sys.executable, "-m", "sora2api"),
         cwd: Path | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
-        arguments = ["-m", "sora2api", command, "--data-dir", str(folder), "--port", "0", "--json", *options]
+        arguments = (command, "--data-dir", str(folder), "--port", "0", "--json", *options)
         self._process = subprocess.Popen(
-            [str(python), *arguments], stdout=subprocess.PIPE, cwd=cwd, env=os.environ | (environment or {})
+            [*program, *arguments], stdout=subprocess.PIPE, cwd=cwd, env=os.environ | (environment or {})
         )
         said = self._out.readline()
         if not said:

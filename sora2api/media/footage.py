@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import msgspec
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
@@ -16,6 +15,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from sora2api.errors import InvalidVideo
+from sora2api.media.clips import Clip
 from sora2api.media.pictures import MAX_PIXELS
 from sora2api.media.sniff import HEAD, Sniffed, sniff
 
@@ -30,19 +30,6 @@ _DEMUXERS = {
     "video/x-msvideo": "avi",
 }
 _CUT_OFF = "The video is damaged or cut off."
-
-
-class Clip(msgspec.Struct, frozen=True):
-    """A video file; its size is the upright one, in pixels, its length that of the picture, without the sound."""
-
-    width: int
-    height: int
-    seconds: float
-    fps: float
-    frames: int
-    codec: str
-    content_type: str
-    audio: bool
 
 
 def probe(path: Path) -> Clip:

@@ -269,7 +269,7 @@ def text():
 @pytest.fixture(scope="session")
 def links():
     """The links in a reply's text."""
-    return lambda content: LINK.findall(content)
+    return LINK.findall
 
 
 @pytest.fixture(scope="session")

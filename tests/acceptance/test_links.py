@@ -16,7 +16,7 @@ def whole(link):
 
 def test_it_needs_no_key_and_says_what_it_is(link, whole):
     assert link.endswith(".mp4")
-    assert (200, "video/mp4") == (whole.status_code, whole.headers["content-type"])
+    assert (whole.status_code, whole.headers["content-type"]) == (200, "video/mp4")
     assert ("bytes", str(len(whole.content))) == (whole.headers["accept-ranges"], whole.headers["content-length"])
     assert whole.headers["x-request-id"]
     assert whole.headers["x-content-type-options"] == "nosniff"
@@ -25,7 +25,7 @@ def test_it_needs_no_key_and_says_what_it_is(link, whole):
 def test_a_head_request_gets_the_same_headers_and_no_file(link, whole):
     head = httpx2.head(link)
 
-    assert (200, b"") == (head.status_code, head.content)
+    assert (head.status_code, head.content) == (200, b"")
     for name in ("content-length", "content-type", "etag", "accept-ranges"):
         assert whole.headers[name] == head.headers[name]
 
@@ -49,14 +49,14 @@ def test_a_range_beyond_its_end_is_refused(link, whole):
 def test_it_is_not_sent_to_those_who_have_it(link, whole):
     known = httpx2.get(link, headers={"If-None-Match": whole.headers["etag"]})
 
-    assert (304, b"") == (known.status_code, known.content)
+    assert (known.status_code, known.content) == (304, b"")
 
 
 def test_a_range_is_sent_only_of_the_file_that_was_begun(link, whole):
     same = httpx2.get(link, headers={"Range": "bytes=0-9", "If-Range": whole.headers["last-modified"]})
     other = httpx2.get(link, headers={"Range": "bytes=0-9", "If-Range": "Thu, 01 Jan 1970 00:00:00 GMT"})
 
-    assert (206, 10) == (same.status_code, len(same.content))
+    assert (same.status_code, len(same.content)) == (206, 10)
     assert (200, whole.content) == (other.status_code, other.content)
 
 
@@ -72,9 +72,9 @@ def test_the_content_of_a_video_is_the_same_file(server, link, whole):
     assert server.http.head(path).headers["content-length"] == str(len(whole.content))
 
 
-@pytest.mark.parametrize("spoil", [lambda token: token[:-2] + "aa", lambda token: "x", lambda token: "%ff%00"])
-def test_a_link_that_was_not_given_out_leads_nowhere(link, refused, spoil):
+@pytest.mark.parametrize("end", ["", "aa", "%ff%00", "é"])
+def test_a_link_that_was_not_given_out_leads_nowhere(link, refused, end):
     base, token, file = link.rsplit("/", 2)
 
-    refused(httpx2.get(f"{base}/{spoil(token)}/{file}"), 404, "not_found")
+    refused(httpx2.get(f"{base}/{token[:-2]}{end}/{file}"), 404, "not_found")
     refused(httpx2.get(f"{base}/{token}/asset_{'0' * 32}.mp4"), 404, "not_found")

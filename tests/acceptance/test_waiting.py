@@ -1,0 +1,30 @@
+"""A reply that is not streamed waits for the outcome, up to a limit."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+
+def test_past_the_limit_it_names_the_job_which_goes_on(serve, refused):
+    server = serve("--sandbox-delay", "3", "--wait-limit", "1")
+
+    reply = server.chat("a slow river")
+
+    job = reply.json()["sora2api"]["job"]
+    assert job in refused(reply, 504, "wait_timeout")["message"]
+    assert reply.headers["x-should-retry"] == "false"
+    assert server.job(job)["status"] == "in_progress"
+    assert server.ended(job)["status"] == "completed"
+
+
+def test_a_job_that_is_cancelled_meanwhile_ends_the_wait(slow, refused):
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(slow.chat, "a river that never comes")
+        job = _next_job(slow)
+        slow.http.post(f"/v1/videos/{job}/cancel")
+        refused(waiting.result(timeout=10), 400, "cancelled")
+
+
+def _next_job(server) -> str:
+    while not (rows := server.rows("select id from jobs where status in ('queued', 'in_progress')")):
+        time.sleep(0.02)
+    return rows[0][0]

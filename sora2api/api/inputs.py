@@ -2,14 +2,17 @@
 
 import asyncio
 import base64
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from aiohttp import BodyPartReader
+
 from sora2api.api.services import Services
 from sora2api.errors import ClientError, InvalidImage, InvalidVideo, TooLarge
-from sora2api.media.store import Arrival
+from sora2api.media.store import Arrival, receive
 from sora2api.modes import Kind, Media
 
 _SLICE: Final = 256 * 1024
@@ -24,6 +27,7 @@ class Inputs:
         self._services = services
         self._scratch: AbstractContextManager[Path] = services.store.scratch()
         self._folder = Path()
+        self._received: list[Path] = []
 
     def __enter__(self) -> Self:
         self._folder = self._scratch.__enter__()
@@ -36,7 +40,8 @@ class Inputs:
 
     async def take(self, url: str, *, kind: Kind, param: str) -> Media:
         """A file by its data: or http(s) URL, or as bare base64. Errors name the *param*."""
-        target = self._folder / str(len(self.arrivals))
+        target = self._folder / str(len(self._received))
+        self._received.append(target)
         try:
             if url[:8].lower().startswith(("http://", "https://")):
                 settings = self._services.settings
@@ -51,6 +56,26 @@ class Inputs:
             raise
         self.arrivals.append(arrival)
         return arrival.media
+
+    async def receive(self, part: BodyPartReader, *, param: str) -> Arrival | None:
+        """An uploaded file, streamed to disk; None where it has no bytes."""
+        target = self._folder / str(len(self._received))
+        self._received.append(target)
+
+        async def chunks() -> AsyncIterator[bytes]:
+            while chunk := await part.read_chunk(_SLICE):
+                yield chunk
+
+        try:
+            length = await receive(chunks(), target, limit=self._services.settings.upload_limit)
+            if not length:
+                return None
+            arrival = await self._services.store.examine(target)
+        except ClientError as error:
+            error.param = error.param or param
+            raise
+        self.arrivals.append(arrival)
+        return arrival
 
 
 def _decode(url: str, target: Path, kind: Kind, limit: int) -> None:

@@ -1,11 +1,11 @@
 """What a chat asks for: the body of POST /v1/chat/completions, and its last user message (wire format: OpenAI's)."""
 
-import math
 from collections.abc import Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from sora2api.api.asking import number_of
 from sora2api.errors import InvalidValue
 
 DEFAULT_MODEL: Final = "sora-video-landscape-10s"
@@ -55,15 +55,7 @@ class Chat(Struct):
 
     def length(self) -> float | None:
         """The *seconds* asked for, as a number."""
-        if self.seconds is None:
-            return None
-        try:
-            length = float(self.seconds)
-        except ValueError:
-            length = math.nan
-        if not 0 < length < math.inf:
-            raise InvalidValue("`seconds` must be a positive number.", param="seconds")
-        return length
+        return number_of(self.seconds)
 
 
 class Given(Struct, frozen=True):

@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from sora2api.api import chat, models, videos
+from sora2api.api import chat, models, video_requests, videos
 from sora2api.api.middlewares import Handler, keyed, mark
 from sora2api.media.links import PREFIX
 
@@ -12,11 +12,15 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("POST", "/chat/completions", chat.chat_completions),
     ("GET", "/models", models.list_models),
     ("GET", "/models/{id:.+}", models.get_model),
+    ("POST", "/videos", video_requests.create_video),
     ("GET", "/videos", videos.list_videos),
+    ("POST", "/videos/edits", video_requests.edit_video),
+    ("POST", "/videos/extensions", video_requests.extend_video),
     ("GET", "/videos/{id}", videos.get_video),
     ("DELETE", "/videos/{id}", videos.delete_video),
     ("GET", "/videos/{id}/content", videos.video_content),
     ("GET", "/videos/{id}/events", videos.video_events),
+    ("POST", "/videos/{id}/remix", video_requests.remix_video),
     ("POST", "/videos/{id}/cancel", videos.cancel_video),
 )
 

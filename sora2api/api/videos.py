@@ -16,7 +16,7 @@ from sora2api.jobs.records import encode
 from sora2api.media.store import Asset
 from sora2api.modes import Media
 
-_POLL_AFTER: Final = "1000"
+POLL_AFTER: Final = "1000"
 _LARGEST_PAGE: Final = 100
 _PAGE: Final = 20
 _LARGEST_NUMBER: Final = 2**63 - 1
@@ -25,7 +25,7 @@ _LARGEST_NUMBER: Final = 2**63 - 1
 async def get_video(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     job = await services.jobs.get(request.match_info["id"], owner=request[KEY].id)
-    headers = {} if job.over() else {"openai-poll-after-ms": _POLL_AFTER}
+    headers = {} if job.over() else {"openai-poll-after-ms": POLL_AFTER}
     return reply(video_object(request, services, job), headers=headers)
 
 

@@ -201,10 +201,9 @@ async def _first_frame(engine: Engine, form: Form) -> str | None:
 
 
 def _refused(prompt: str, order: ClipOrder) -> Fault | None:
-    """Why a task will fail, if a prompt of it asks for that."""
-    if REFUSED in prompt:
-        return Fault(PolicyRefusal.code, PolicyRefusal().message)
-    for number, part in enumerate(order.parts):
-        if REFUSED in part.prompt:
-            return Fault(PolicyRefusal.code, PolicyRefusal().message, param=f"shots[{number}]")
-    return None
+    """Why a task will fail, if a prompt of it asks for that; of several shots it names the one."""
+    refused = [number for number, part in enumerate(order.parts) if REFUSED in part.prompt]
+    if not refused and REFUSED not in prompt:
+        return None
+    param = f"shots[{refused[0]}]" if refused and len(order.parts) > 1 else None
+    return Fault(PolicyRefusal.code, PolicyRefusal().message, param=param)

@@ -37,6 +37,7 @@ from sora2api.jobs.runner import Lifetimes, Runner
 from sora2api.jobs.tasks import Limits, Tasks
 from sora2api.media.links import Links
 from sora2api.media.store import MediaStore
+from sora2api.media.variants import Variants
 from sora2api.media.workshop import Workshop
 from sora2api.modes import Mode
 from sora2api.observe.health import Health
@@ -115,6 +116,7 @@ async def assembled(
             jobs=jobs,
             store=store,
             links=links,
+            variants=Variants(store),
             fetch=fetch,
             parameters=_parameters(modes),
         )

@@ -57,7 +57,8 @@ BUILT_IN: Final = (
         for shape, size in (("landscape", "1792x1024"), ("portrait", "1024x1792"))
         for seconds in (10, 15)
     ),
-    # those of the Videos API
+    # those of OpenAI's image models and of the Videos API
+    _image("gpt-image-2", "1024x1024", "gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "chatgpt-image-latest"),
     _video("sora-2", PORTRAIT, 4, "sora-2-2025-10-06", "sora-2-2025-12-08", sizes=_SORA_2),
     _video("sora-2-pro", PORTRAIT, 4, "sora-2-pro-2025-10-06", sizes=_SORA_2_PRO),
 )

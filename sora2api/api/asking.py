@@ -1,10 +1,16 @@
-"""What a request for media has in common, whatever its wire format: a model, a form, inputs, and the job they make."""
+"""What requests for media have in common, whatever their wire format."""
 
 import math
+from typing import Any
 
-from sora2api.errors import InvalidValue
+from aiohttp import web
+
+from sora2api.api.replies import problem
+from sora2api.api.services import Services
+from sora2api.errors import ClientError, Draining, InvalidValue, WaitTimeout
+from sora2api.jobs import JobRecord
 from sora2api.media.store import Arrival
-from sora2api.modes import Kind, Media
+from sora2api.modes import Failure, Kind, Media
 
 
 def number_of(seconds: float | str | None) -> float | None:
@@ -26,3 +32,20 @@ def only(kind: Kind, arrivals: list[Arrival], *, param: str) -> tuple[Media, ...
         if arrival.media.kind != kind:
             raise InvalidValue(f"`{param}` takes {kind}s, and this is a file of another kind.", param=param)
     return tuple(arrival.media for arrival in arrivals)
+
+
+async def over(services: Services, job: JobRecord) -> ClientError | Failure | None:
+    """Wait until the *job* is over, as long as the settings allow; what stands against a result."""
+    limit = services.settings.wait_limit
+    if await services.jobs.wait(job.id, seconds=limit):
+        return job.error
+    if services.jobs.draining:
+        return Draining(f"The server is stopping. The job {job.id} goes on when it is back.")
+    return WaitTimeout(f"Not ready within {limit:g} s. The job goes on: GET /v1/videos/{job.id} tells how it is.")
+
+
+def unfinished(error: ClientError | Failure, **beside: Any) -> web.Response:
+    """The reply where `over` found something; not to be sent again by itself, since that would be another job."""
+    response = problem(error, **beside)
+    response.headers["x-should-retry"] = "false"
+    return response

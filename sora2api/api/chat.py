@@ -6,17 +6,18 @@ from typing import Any
 
 from aiohttp import web
 
+from sora2api.api.asking import over, unfinished
 from sora2api.api.body import decoded, json_object
 from sora2api.api.chores import chore
 from sora2api.api.chunks import Chunks
 from sora2api.api.inputs import Inputs
 from sora2api.api.messages import Asked, Chat, asked
 from sora2api.api.outcome import outcome
-from sora2api.api.replies import error_object, problem, reply
+from sora2api.api.replies import error_object, reply
 from sora2api.api.services import KEY, SERVICES, Services
 from sora2api.api.streams import Stream
 from sora2api.api.telling import telling
-from sora2api.errors import ClientError, Draining, MissingParameter, WaitTimeout
+from sora2api.errors import ClientError, Draining, MissingParameter
 from sora2api.jobs import JobRecord
 from sora2api.modes import Progress, Request
 
@@ -86,19 +87,11 @@ async def _say(request: web.Request, services: Services, chat: Chat, text: str) 
 
 
 async def _wait(request: web.Request, services: Services, chat: Chat, job: JobRecord) -> web.StreamResponse:
-    limit = services.settings.wait_limit
-    if await services.jobs.wait(job.id, seconds=limit):
-        if job.error is not None:
-            return problem(job.error, **_state(job))
-        result = outcome(request, services, job)
-        return reply(Chunks(chat).whole(result.text, _state(job, **result.beside())))
-    if services.jobs.draining:
-        error: ClientError = _goes_on_later(job)
-    else:
-        error = WaitTimeout(f"Not ready within {limit:g} s. The job goes on: GET /v1/videos/{job.id} tells how it is.")
-    response = problem(error, **_state(job))
-    response.headers["x-should-retry"] = "false"  # that would be another job
-    return response
+    error = await over(services, job)
+    if error is not None:
+        return unfinished(error, **_state(job))
+    result = outcome(request, services, job)
+    return reply(Chunks(chat).whole(result.text, _state(job, **result.beside())))
 
 
 async def _stream(request: web.Request, services: Services, chat: Chat, job: JobRecord) -> web.StreamResponse:

@@ -7,6 +7,7 @@ is text (openai-python 3, openai-node 7).
 import re
 from typing import Any, Final
 
+import orjson
 from aiohttp import BodyPartReader, web
 from msgspec import Struct
 
@@ -113,4 +114,14 @@ def typed(value: Any) -> Any:
         return value == "true"
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return float(value) if any(mark in value for mark in ".eE") else int(value)
+    return value
+
+
+def opened(value: Any) -> Any:
+    """A form's value that is JSON text of an object or a list, as that; any other as it is."""
+    if isinstance(value, str) and value[:1] in "[{" and value[-1:] in "]}":
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
     return value

@@ -4,12 +4,15 @@ from typing import Final
 
 from aiohttp import web
 
-from sora2api.api import chat, models, video_requests, videos
+from sora2api.api import chat, images, models, video_requests, videos
 from sora2api.api.middlewares import Handler, keyed, mark
 from sora2api.media.links import PREFIX
 
 _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("POST", "/chat/completions", chat.chat_completions),
+    ("POST", "/images/generations", images.generate_images),
+    ("POST", "/images/edits", images.edit_images),
+    ("POST", "/images/variations", images.vary_images),
     ("GET", "/models", models.list_models),
     ("GET", "/models/{id:.+}", models.get_model),
     ("POST", "/videos", video_requests.create_video),

@@ -13,6 +13,7 @@ from sora2api.egress import GuardedFetch
 from sora2api.jobs import Jobs
 from sora2api.media.links import Links
 from sora2api.media.store import MediaStore
+from sora2api.media.variants import Variants
 from sora2api.modes import Media
 from sora2api.settings import Settings
 
@@ -28,6 +29,7 @@ class Services:
     jobs: Jobs
     store: MediaStore
     links: Links
+    variants: Variants
     fetch: GuardedFetch
     parameters: frozenset[str]
 

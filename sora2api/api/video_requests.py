@@ -2,13 +2,12 @@
 
 from typing import Annotated, Any, Final, TypeVar
 
-import orjson
 from aiohttp import web
 from msgspec import Meta, Struct
 
 from sora2api.api.asking import number_of, only
 from sora2api.api.body import decoded
-from sora2api.api.forms import Sent, sent, typed
+from sora2api.api.forms import Sent, opened, sent, typed
 from sora2api.api.inputs import Inputs
 from sora2api.api.replies import reply
 from sora2api.api.services import KEY, SERVICES, Services
@@ -150,7 +149,7 @@ async def _of_source(
 def _decoded(body: Sent, fields: type[Fields]) -> Fields:
     """The fields of JSON or a form, where a value that has to be an object or a list may be JSON text."""
     known = fields.__struct_fields__
-    values = {name: _opened(value) if name in known else value for name, value in body.fields.items()}
+    values = {name: opened(value) if name in known else value for name, value in body.fields.items()}
     if not values.get("prompt"):
         raise MissingParameter("`prompt` is missing or empty.", param="prompt")
     if isinstance(values.get("video"), str):
@@ -158,18 +157,9 @@ def _decoded(body: Sent, fields: type[Fields]) -> Fields:
     return decoded(values, fields)
 
 
-def _opened(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in "[{" and value[-1:] in "]}":
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
-    return value
-
-
 def _extra(services: Services, body: Sent) -> dict[str, Any]:
     """The fields that modes understand, or that go on to the engine."""
-    return {name: typed(_opened(value)) for name, value in body.fields.items() if name in services.parameters}
+    return {name: typed(opened(value)) for name, value in body.fields.items() if name in services.parameters}
 
 
 def _accepted(request: web.Request, services: Services, job: JobRecord) -> web.Response:

@@ -14,6 +14,7 @@ from sora2api.errors import InvalidValue, NotFound, NotReady
 from sora2api.jobs import JobRecord, Numbered
 from sora2api.jobs.records import encode
 from sora2api.media.store import Asset
+from sora2api.media.variants import VARIANTS
 from sora2api.modes import Media
 
 POLL_AFTER: Final = "1000"
@@ -73,7 +74,7 @@ async def cancel_video(request: web.Request) -> web.StreamResponse:
 
 
 async def video_content(request: web.Request) -> web.StreamResponse:
-    """The file that a job made: the video, or `variant=thumbnail`; for other jobs their first file."""
+    """The file that a job made, or a variant of a video: thumbnail (WebP), spritesheet (JPEG)."""
     services = request.config_dict[SERVICES]
     job = await services.jobs.get(request.match_info["id"], owner=request[KEY].id)
     if job.status != "completed":
@@ -83,13 +84,15 @@ async def video_content(request: web.Request) -> web.StreamResponse:
 
 
 async def _variant(services: Services, job: JobRecord, variant: str) -> Media:
-    made = job.media()
-    if variant == "video" and made:
-        return made[0]
-    frame = await services.jobs.frame(job) if variant == "thumbnail" else None
-    if frame is not None:
-        return frame
-    raise InvalidValue(f"{job.id} has no {variant!r}: there are video and thumbnail.", param="variant")
+    made = next(iter(job.media()), None)
+    if made is None:
+        raise NotFound(f"{job.id} made no file.")
+    if variant == "video":
+        return made
+    other = VARIANTS.get(variant) if made.kind == "video" else None
+    if other is None:
+        raise InvalidValue("`variant` is video, thumbnail or spritesheet, the latter two of a video.", param="variant")
+    return await services.variants.get(other, video=made, job_id=job.id, owner=job.owner, expires_at=job.expires_at)
 
 
 def _file(asset: Asset) -> web.StreamResponse:

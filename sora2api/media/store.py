@@ -29,7 +29,7 @@ from sora2api.modes import Kind, Media
 from sora2api.store.database import Database
 from sora2api.store.tables import assets
 
-Role = Literal["input", "part", "output", "frame", "character"]
+Role = Literal["input", "part", "output", "frame", "character", "thumbnail", "spritesheet"]
 
 _HEAD: Final = 64
 _FLUSH: Final = 1024 * 1024

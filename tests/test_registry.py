@@ -108,7 +108,7 @@ def test_a_checkout_that_is_not_installed_is_told_so(tmp_path):
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sora2api\nVersion: 0.1.0\n")
 
-    run = _python("-c", "from sora2api.registry import discover; discover()", path=tmp_path)
+    run = _python("-c", "from sora2api.registry import discover; discover()", path=tmp_path, cwd=tmp_path)
 
     assert "sora2api.errors.NotInstalled: sora2api is not installed here" in run.stderr
 

@@ -186,5 +186,58 @@ def upgrade() -> None:
     op.create_index("ix_tasks_account_id_engine_task", "tasks", ["account_id", "engine_task"], unique=False)
     op.create_index("ix_tasks_ended_at", "tasks", ["ended_at"], unique=False)
     op.create_index(op.f("ix_tasks_job_id"), "tasks", ["job_id"], unique=False)
+    op.create_table(
+        "webhook_endpoints",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("owner", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("url", sa.String(length=2000), nullable=False),
+        sa.Column("event_types", sa.LargeBinary(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("hint", sa.String(length=16), nullable=False),
+        sa.Column("old_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("old_until", sa.Float(), nullable=True),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.Column("disabled_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_endpoints")),
+    )
+    op.create_index(
+        "ix_webhook_endpoints_owner_created_at", "webhook_endpoints", ["owner", "created_at", "id"], unique=False
+    )
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("endpoint_id", sa.String(length=48), nullable=True),
+        sa.Column("owner", sa.String(length=40), nullable=False),
+        sa.Column("lane", sa.String(length=300), nullable=False),
+        sa.Column("url", sa.String(length=2000), nullable=True),
+        sa.Column("event_type", sa.String(length=40), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("status_code", sa.Integer(), nullable=True),
+        sa.Column("error", sa.String(length=500), nullable=True),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("began_at", sa.Float(), nullable=False),
+        sa.Column("due_at", sa.Float(), nullable=True),
+        sa.Column("ended_at", sa.Float(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["webhook_endpoints.id"],
+            name=op.f("fk_webhook_deliveries_endpoint_id_webhook_endpoints"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
+    )
+    op.create_index("ix_webhook_deliveries_due_at", "webhook_deliveries", ["due_at", "lane"], unique=False)
+    op.create_index(
+        "ix_webhook_deliveries_endpoint_id_created_at",
+        "webhook_deliveries",
+        ["endpoint_id", "created_at", "id"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_webhook_deliveries_ended_at"), "webhook_deliveries", ["ended_at"], unique=False)
+    op.create_index("ix_webhook_deliveries_lane_due_at", "webhook_deliveries", ["lane", "due_at"], unique=False)
     # ### end Alembic commands ###
     op.execute("INSERT INTO revision (id, number) VALUES (1, 0)")

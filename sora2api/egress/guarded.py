@@ -1,4 +1,4 @@
-"""The guarded fetch: of URLs that a client or an engine gives, only from addresses that are public.
+"""The guarded fetch: of URLs that a client or an engine gives, only from addresses that are public; and posts to such.
 
 The name is resolved here, every address it has is checked, and the connection is made to one of those very addresses,
 so that a name which resolves differently a moment later (DNS rebinding) gains nothing.
@@ -82,9 +82,36 @@ class GuardedFetch:
                     size = await _keep(response, target, limit=limit)
         return Fetched(size, str(response.url), response.content_type)
 
+    async def check(self, url: str, *, timeout: float = 10) -> None:
+        """Raise what `fetch` and `post` would, as far as it is known without asking *url* itself."""
+        with _link_errors():
+            async with asyncio.timeout(timeout):
+                await self._addresses(_parse(url))
+
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], timeout: float = 15) -> int:
+        """Send *body* to *url*, following no redirect; the status of the answer, whose body is not read.
+
+        Raises:
+            LinkRefused: it is no http(s) URL, or leads to an address that is not public.
+            LinkNotFetched: there is no answer within *timeout* seconds.
+
+        """
+        with _link_errors():
+            async with (
+                asyncio.timeout(timeout),
+                self.hop(_parse(url), method="POST", body=body, headers=headers, proxy=self._proxy) as response,
+            ):
+                return response.status
+
     @asynccontextmanager
     async def hop(
-        self, url: URL, *, headers: Mapping[str, str] | None = None, proxy: str | None = None
+        self,
+        url: URL,
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask *url* once, by *proxy*, following no redirect.
 
@@ -98,7 +125,7 @@ class GuardedFetch:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "sora2api", "Accept-Encoding": "identity"},
             ) as session,
-            session.get(url, headers=headers, allow_redirects=False) as response,
+            session.request(method, url, data=body, headers=headers, allow_redirects=False) as response,
         ):
             yield response
 

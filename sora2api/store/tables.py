@@ -204,3 +204,46 @@ characters = Table(
     Column("created_at", Float, nullable=False),
     UniqueConstraint("owner", "name"),
 )
+
+# Webhooks: who wants to be told, and what is still to be told.
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("owner", String(40), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("url", String(2000), nullable=False),
+    Column("event_types", LargeBinary, nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("hint", String(16), nullable=False),
+    Column("old_secret", LargeBinary),
+    Column("old_until", Float),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("disabled_at", Float),
+    Index("ix_webhook_endpoints_owner_created_at", "owner", "created_at", "id"),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("endpoint_id", String(48), ForeignKey("webhook_endpoints.id", ondelete="CASCADE")),
+    Column("owner", String(40), nullable=False),
+    Column("lane", String(300), nullable=False),
+    Column("url", String(2000)),
+    Column("event_type", String(40), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("status_code", Integer),
+    Column("error", String(500)),
+    Column("created_at", Float, nullable=False),
+    Column("began_at", Float, nullable=False),
+    Column("due_at", Float),
+    Column("ended_at", Float, index=True),
+    Index("ix_webhook_deliveries_due_at", "due_at", "lane"),
+    Index("ix_webhook_deliveries_lane_due_at", "lane", "due_at"),
+    Index("ix_webhook_deliveries_endpoint_id_created_at", "endpoint_id", "created_at", "id"),
+)

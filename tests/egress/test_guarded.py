@@ -244,3 +244,52 @@ async def test_a_link_that_is_too_slow_is_given_up(serve, tmp_path):
     done.set()
 
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_post_arrives_as_it_was_sent_and_follows_no_redirect(serve):
+    received = []
+
+    async def take(request):
+        received.append((request.method, request.headers["webhook-id"], await request.read()))
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    target = await serve(take)
+
+    status = await GuardedFetch(allow=LOOPBACK).post(target.url, body=b'{"a":1}', headers={"webhook-id": "x"})
+
+    assert status == 307
+    assert received == [("POST", "x", b'{"a":1}')]
+
+
+async def test_a_post_goes_by_the_proxy(serve, start_proxy):
+    target, proxy = await serve(), await start_proxy("http")
+    guard = GuardedFetch(allow=LOOPBACK, proxy=f"http://127.0.0.1:{proxy.port}")
+
+    assert await guard.post(f"{target.url}/hook", body=b"{}", headers={}) == 200
+
+    assert f"127.0.0.1:{target.port}" in proxy.asked[0]
+
+
+async def test_nothing_is_posted_to_a_near_address(serve):
+    target = await serve()
+
+    with pytest.raises(LinkRefused):
+        await GuardedFetch().post(target.url, body=b"{}", headers={})
+    with pytest.raises(LinkRefused):
+        await GuardedFetch().check(target.url)
+    await GuardedFetch(allow=LOOPBACK).check(target.url)
+
+    assert target.requests == []
+
+
+async def test_a_post_that_is_not_answered_in_time_is_given_up(serve):
+    done = asyncio.Event()
+
+    async def hang(request):
+        await done.wait()
+        return web.Response()
+
+    target = await serve(hang)
+    with pytest.raises(LinkNotFetched, match="slow"):
+        await GuardedFetch(allow=LOOPBACK).post(target.url, body=b"{}", headers={}, timeout=0.2)
+    done.set()

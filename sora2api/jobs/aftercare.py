@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
 from sora2api.accounts import AccountBook, Engines, Pool
-from sora2api.drivers import TaskState
+from sora2api.drivers import Driver, TaskState
 from sora2api.errors import EngineError, NotFound, Sora2ApiError, SubmitUnknown
 from sora2api.jobs.ledger import Ledger
 from sora2api.jobs.lost import LostSubmits
@@ -41,7 +42,14 @@ class Aftercare:
 
     def see_to(self, task: TaskRecord) -> None:
         """Have *task* stopped at its engine, and its slot freed when it has ended there."""
-        running = asyncio.create_task(self._stop(task), name=f"aftercare of {task.id}")
+        self._start(self._stop(task), name=f"aftercare of {task.id}")
+
+    def forget(self, account_id: str, character: str) -> None:
+        """Have an engine's *character* removed there."""
+        self._start(self._forget(account_id, character), name=f"forgetting {character}")
+
+    def _start(self, work: Coroutine[None, None, None], *, name: str) -> None:
+        running = asyncio.create_task(work, name=name)
         self._running.add(running)
         running.add_done_callback(self._running.discard)
 
@@ -55,6 +63,9 @@ class Aftercare:
         try:
             await self._lost.landed(task)
             if task.engine_task is None and not await self._found(task):
+                return
+            if task.make == "cast":
+                await self._forget(task.account_id, task.engine_task or "")
                 return
             await self._cancel(task)
             await self._pollers.follow(task.account_id, task.engine_task or "", _ignore)
@@ -78,11 +89,19 @@ class Aftercare:
         model = next((model for model in account.models if model.name == task.model), None)
         if model is None or "cancel" not in model.capabilities or task.engine_task is None:
             return
+        await self._insist(account.id, lambda driver: driver.cancel(task.engine_task or ""), failed="cancel failed")
+
+    async def _forget(self, account_id: str, character: str) -> None:
+        failed = "character not removed"
+        await self._insist(account_id, lambda driver: driver.forget_character(character), failed=failed)
+
+    async def _insist(self, account_id: str, ask: Callable[[Driver], Awaitable[None]], *, failed: str) -> None:
+        """Ask an engine several times, with longer and longer pauses."""
         for attempt in range(_TRIES):
             try:
-                await self._engines.driver(account).cancel(task.engine_task)
+                await ask(self._engines.driver(self._book.get(account_id)))
             except Sora2ApiError as error:
-                log.warning("cancel failed", extra={"task": task.id, "code": error.code})
+                log.warning(failed, extra={"account": account_id, "code": error.code})
                 await asyncio.sleep(2**attempt)
             else:
                 return

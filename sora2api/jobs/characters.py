@@ -10,10 +10,11 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import InvalidValue
+from sora2api.jobs.records import OVER
 from sora2api.media.store import MediaStore
 from sora2api.modes import Character, Media
 from sora2api.store.database import Database
-from sora2api.store.tables import assets, characters
+from sora2api.store.tables import assets, characters, jobs
 
 _FIRST: Final = (
     "amber",
@@ -111,6 +112,11 @@ class CharacterBook:
 
     async def temporary(self, job_id: str) -> tuple[Character, ...]:
         return await self._select(characters.c.job_id == job_id, characters.c.temporary)
+
+    async def left_over(self) -> tuple[Character, ...]:
+        """Temporary ones whose job is over, or gone: a crash came between its end and theirs."""
+        going_on = select(jobs.c.id).where(jobs.c.status.not_in(OVER))
+        return await self._select(characters.c.temporary, characters.c.job_id.not_in(going_on))
 
     async def remove(self, character: Character) -> None:
         """Remove it with its pictures."""

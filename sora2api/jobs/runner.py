@@ -23,7 +23,7 @@ from sora2api.jobs.records import JobRecord, Status
 from sora2api.jobs.tasks import failure
 from sora2api.media import clips
 from sora2api.media.store import MediaStore
-from sora2api.modes import Ended, Failure, Media, Mode, Started
+from sora2api.modes import Character, Ended, Failure, Media, Mode, Started
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,8 @@ class Runner:
             self._pool.hold(task.id, account_id=task.account_id, slot=task.slot, owner=job.owner)
             if job.over():
                 self._aftercare.see_to(task)
+        for character in await self._characters.left_over():
+            await self._dismiss(character)
         for record in records:
             job_ = self._live(record, await self._ledger.events(record.id))
             await job_.load()
@@ -209,12 +211,12 @@ class Runner:
             if task.ended_at is None:
                 self._aftercare.see_to(task)
         for character in await self._characters.temporary(job.id):
-            for account_id, called in character.accounts.items():
-                try:
-                    await self._engines.driver(self._book.get(account_id)).forget_character(called)
-                except Sora2ApiError as error:
-                    log.warning("character not removed", extra={"job": job.id, "code": error.code})
-            await self._characters.remove(character)
+            await self._dismiss(character)
+
+    async def _dismiss(self, character: Character) -> None:
+        for account_id, called in character.accounts.items():
+            self._aftercare.forget(account_id, called)
+        await self._characters.remove(character)
 
     # Progress.
 

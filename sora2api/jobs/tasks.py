@@ -188,7 +188,8 @@ class Tasks:
     async def _accepted(self, task: TaskRecord, spec: Spec, *, fresh: bool) -> TaskState | None:
         """Have the engine take the task; how it stands, if the engine said so. Raises when it is not taken."""
         if task.engine_task is not None:
-            return None
+            # a character is no task that could be polled: it is there once the engine has named it
+            return TaskState(id=task.engine_task, status="completed") if task.make == "cast" else None
         account = self._book.get(task.account_id)
         driver = self._engines.driver(account)
         work = msgspec.structs.replace(spec.work, key=_key(task), model=task.model)

@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,12 +65,17 @@ class Rig:
         """A stand-alone engine, without delay unless told."""
         self.sandboxes[name] = Running("sandbox", self._folder / name, "--delay", "0", *options)
 
-    def account(self, name: str, *options: str) -> None:
+    def account(self, name: str, *options: str, driver: str = "openai") -> None:
         """An account at the sandbox of that name, called so too."""
         where = ("--base-url", self.sandboxes[name].url, "--token", "sk-sandbox", "--name", name)
-        said = json.loads(self.run("account", "add", "--driver", "openai", *where, *options))
+        said = json.loads(self.run("account", "add", "--driver", driver, *where, *options))
         if said["issued"]:
             self.key = said["issued"]["key"]
+
+    def switch(self, account: str, *, on: bool) -> None:
+        """Enable or disable an account, and wait until the running server knows."""
+        self.run("account", "enable" if on else "disable", account)
+        assert becomes(lambda: (account in self.get("/readyz").json()["engines"]) == on)
 
     def run(self, *command: str) -> bytes:
         arguments = [sys.executable, "-m", "sora2api", *command, "--data-dir", str(self.data), "--json"]
@@ -76,6 +83,10 @@ class Rig:
 
     def serve(self, *options: str, **environment: str) -> None:
         self.server = Running("serve", self.data, "--lookup-interval", "0.5", *options, environment=environment)
+
+    def server_dies(self) -> None:
+        """Wait for it."""
+        self.server._wait()
 
     def close(self) -> None:
         for process in (self.server, *self.sandboxes.values()):
@@ -171,6 +182,14 @@ class Rig:
         """How many characters an engine knows."""
         with closing(sqlite3.connect(self._folder / name / "sandbox" / "sandbox.db")) as database:
             return database.execute("SELECT count(*) FROM things WHERE kind = 'character'").fetchone()[0]
+
+
+def becomes(condition: Callable[[], bool], *, within: float = 20.0) -> bool:
+    """Whether the *condition* is met in time."""
+    until = time.monotonic() + within
+    while not (met := condition()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return met
 
 
 def _said(prompt: str, media: tuple[tuple[str, bytes], ...]) -> dict[str, Any]:

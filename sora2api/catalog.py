@@ -1,5 +1,6 @@
 """The catalog: public model names, what each makes, its defaults and limits, and who could serve it."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,6 +17,7 @@ from sora2api.store.tables import models
 LANDSCAPE: Final = "1280x720"
 PORTRAIT: Final = "720x1280"
 LONGEST: Final = 120.0
+_SIZE: Final = re.compile("[1-9][0-9]{1,3}x[1-9][0-9]{1,3}")
 _SORA_2: Final = (PORTRAIT, LANDSCAPE, "1024x1792", "1792x1024")
 _SORA_2_PRO: Final = (*_SORA_2, "1080x1920", "1920x1080")
 
@@ -112,6 +114,8 @@ class Catalog:
 
     def fit(self, model: Model, *, size: str | None, seconds: float | None) -> tuple[str, float | None]:
         """The size and length that a request gets: its own where the model allows them, else the model's."""
+        if size is not None and not _SIZE.fullmatch(size):
+            raise InvalidValue("`size` is WIDTHxHEIGHT in pixels, as in 1280x720.", param="size")
         if size is not None and model.sizes and size not in model.sizes:
             allowed = ", ".join(model.sizes)
             raise InvalidValue(f"{model.name} makes these sizes: {allowed}.", param="size")

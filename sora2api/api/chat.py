@@ -68,7 +68,7 @@ async def _take(services: Services, chat: Chat, said: Asked, body: dict[str, Any
         try:
             return await services.jobs.take(request, inputs.arrivals)
         except ClientError as error:
-            error.param = "messages" if error.param == "prompt" else error.param
+            error.param = "messages" if error.param in ("prompt", "video") else error.param
             raise
 
 

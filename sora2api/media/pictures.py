@@ -143,6 +143,9 @@ def _decoded(path: Path) -> Iterator[tuple[Image.Image, Sniffed]]:
                 image = Image.open(file, formats=[_FORMATS[sniffed.content_type]])
             if image.width * image.height > MAX_PIXELS:
                 raise InvalidImage(_TOO_LARGE)
+            image.verify()  # the checksums of a PNG, at which loading does not look
+            file.seek(0)
+            image = Image.open(file, formats=[_FORMATS[sniffed.content_type]])
             image.load()
         except Image.DecompressionBombError as error:
             raise InvalidImage(_TOO_LARGE) from error

@@ -58,7 +58,14 @@ class Streamed:
 class Server:
     """`sora2api serve` on a folder, and a client of it."""
 
-    def __init__(self, folder: Path, *options: str, key: str = KEY, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        key: str = KEY,
+        group: bool = False,
+        **environment: str,
+    ) -> None:
         self.folder = folder
         self._log = folder.parent / f"{folder.name}.log"
         command = [sys.executable, "-m", "sora2api", "serve", "--port", "0", "--json", "--data-dir", str(folder)]
@@ -67,8 +74,8 @@ class Server:
                 [*command, *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=os.environ | (environment or {}),
-                start_new_session=True,
+                env=os.environ | environment,
+                start_new_session=group,
             )
         self.announced = json.loads(self.process.stdout.readline())
         self.url: str = self.announced["url"]

@@ -179,6 +179,15 @@ class QueueFull(ClientError):
     retry = True
 
 
+class ReceivingFull(ClientError):
+    """The server is receiving as much as it can at once; try again in a moment."""
+
+    status = 503
+    code = "receiving_full"
+    type = "server_error"
+    retry = True
+
+
 class TooManyAttempts(ClientError):
     """Too many attempts; wait before the next."""
 

@@ -49,6 +49,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     json_limit: Annotated[int, _help("The largest JSON body taken.", gt=0)] = 150 * MEBIBYTE
     upload_limit: Annotated[int, _help("The largest upload or fetched file taken.", gt=0)] = 200 * MEBIBYTE
+    receive_limit: Annotated[
+        int, _help("How much all requests together may be receiving; beyond it a request is told to wait.", gt=0)
+    ] = 2048 * MEBIBYTE
 
     wait_limit: Annotated[float, _help("How long a request that waits for its result may wait.", gt=0)] = 1800.0
     heartbeat: Annotated[
@@ -78,6 +81,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     output_lifetime: Annotated[float, _help("How long outputs are kept.", gt=0)] = 7 * 86400.0
     input_lifetime: Annotated[float, _help("How long inputs are kept after their job.", ge=0)] = 3600.0
+    file_lifetime: Annotated[float, _help("How long a file of /v1/files is kept whose client does not say.", gt=0)] = (
+        30 * 86400.0
+    )
     share: Annotated[bool, _help("Whether others may open a video's share page and remix by its share id.")] = True
     disk_reserve: Annotated[int, _help("Free disk below which no new job is taken.", ge=0)] = 512 * MEBIBYTE
 

@@ -89,6 +89,9 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Float(), nullable=True),
         sa.Column("completed_at", sa.Float(), nullable=True),
         sa.Column("expires_at", sa.Float(), nullable=True),
+        sa.Column("cancel_at", sa.Float(), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("answered", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         sa.UniqueConstraint("share_id", name=op.f("uq_jobs_share_id")),
     )
@@ -142,6 +145,19 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_events_job_id_jobs"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", "number", name=op.f("pk_events")),
     )
+    op.create_table(
+        "files",
+        sa.Column("id", sa.String(length=48), nullable=False),
+        sa.Column("owner", sa.String(length=40), nullable=False),
+        sa.Column("asset_id", sa.String(length=48), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("purpose", sa.String(length=16), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["asset_id"], ["assets.id"], name=op.f("fk_files_asset_id_assets"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_files")),
+        sa.UniqueConstraint("asset_id", name=op.f("uq_files_asset_id")),
+    )
+    op.create_index("ix_files_owner_created_at", "files", ["owner", "created_at", "id"], unique=False)
     op.create_table(
         "sessions",
         sa.Column("hash", sa.String(length=64), nullable=False),

@@ -129,8 +129,22 @@ jobs = Table(
     Column("started_at", Float),
     Column("completed_at", Float),
     Column("expires_at", Float),
+    Column("cancel_at", Float),
+    Column("digest", String(64), nullable=False),
+    Column("answered", Boolean, nullable=False),
     Index("ix_jobs_owner_kind_created_at", "owner", "kind", "created_at", "id"),
+    Index("ix_jobs_owner_digest", "owner", "digest"),
     Index("ix_jobs_status", "status"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", String(40), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("job_id", String(48), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Float, nullable=False, index=True),
 )
 
 steps = Table(
@@ -190,6 +204,18 @@ assets = Table(
     Column("seconds", Float),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, index=True),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("owner", String(40), nullable=False),
+    Column("asset_id", String(48), ForeignKey("assets.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("name", String(255), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("ix_files_owner_created_at", "owner", "created_at", "id"),
 )
 
 characters = Table(

@@ -32,10 +32,13 @@ from sora2api.jobs.characters import CharacterBook
 from sora2api.jobs.intake import Intake
 from sora2api.jobs.ledger import Ledger
 from sora2api.jobs.lost import LostSubmits
+from sora2api.jobs.once import Requests
 from sora2api.jobs.poller import Pollers
 from sora2api.jobs.runner import Lifetimes, Runner
 from sora2api.jobs.tasks import Limits, Tasks
+from sora2api.media.files import FileBook
 from sora2api.media.links import Links
+from sora2api.media.receiving import Receiving
 from sora2api.media.store import MediaStore
 from sora2api.media.variants import Variants
 from sora2api.media.workshop import Workshop
@@ -117,6 +120,8 @@ async def assembled(
             store=store,
             links=links,
             variants=Variants(store),
+            files=FileBook(database, store),
+            receiving=Receiving(store, limit=settings.receive_limit),
             fetch=fetch,
             parameters=_parameters(modes),
         )
@@ -213,6 +218,7 @@ async def _jobs(
         modes=modes.__getitem__,
     )
     aftercare = Aftercare(book=book, engines=engines, pool=pool, pollers=pollers, lost=lost, ledger=ledger)
+    requests = Requests(database)
     runner = Runner(
         modes=modes,
         carrier=carrier,
@@ -223,6 +229,7 @@ async def _jobs(
         engines=engines,
         pool=pool,
         aftercare=aftercare,
+        requests=requests,
         lifetimes=Lifetimes(
             outputs=settings.output_lifetime, inputs=settings.input_lifetime, mode_missing=settings.queue_timeout
         ),
@@ -244,6 +251,7 @@ async def _jobs(
         ledger=ledger,
         store=store,
         pool=pool,
+        requests=requests,
         queue_limit=settings.queue_limit,
     )
 

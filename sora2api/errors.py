@@ -170,6 +170,13 @@ class UnsupportedMediaType(ClientError):
     code = "unsupported_media_type"
 
 
+class IdempotencyConflict(ClientError):
+    """This Idempotency-Key was used for another request."""
+
+    status = 422
+    code = "idempotency_key_reused"
+
+
 class QueueFull(ClientError):
     """Too many jobs are waiting; try again later."""
 

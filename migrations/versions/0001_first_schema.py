@@ -97,6 +97,20 @@ def upgrade() -> None:
     )
     op.create_index("ix_jobs_owner_kind_created_at", "jobs", ["owner", "kind", "created_at", "id"], unique=False)
     op.create_index("ix_jobs_status", "jobs", ["status"], unique=False)
+    op.create_index("ix_jobs_owner_digest", "jobs", ["owner", "digest"], unique=False)
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("owner", sa.String(length=40), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("job_id", sa.String(length=48), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_idempotency_keys_job_id_jobs"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("owner", "key", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index(op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"], unique=False)
     op.create_table(
         "keys",
         sa.Column("id", sa.String(length=40), nullable=False),

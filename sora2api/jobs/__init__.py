@@ -2,6 +2,7 @@
 
 from sora2api.jobs.jobs import Jobs
 from sora2api.jobs.ledger import Numbered
+from sora2api.jobs.once import Once
 from sora2api.jobs.records import JobRecord
 
-__all__ = ["JobRecord", "Jobs", "Numbered"]
+__all__ = ["JobRecord", "Jobs", "Numbered", "Once"]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Mapping
 
 import msgspec
+from msgspec import Struct
 
 from sora2api.errors import InvalidValue, NotFound, NotReady
 from sora2api.jobs.characters import CharacterBook
@@ -32,6 +33,14 @@ from sora2api.modes import (
 _PREFIX: Mapping[JobKind, str] = {"video": "video", "image": "image", "character": "cast"}
 
 
+class Taken(Struct, frozen=True):
+    """The job that a request got; itself and its first event where it was made just now."""
+
+    job_id: str
+    job: JobRecord | None = None
+    first: Numbered | None = None
+
+
 class Intake:
     """Makes jobs of requests. *share*: whether others may refer to a video by its share id."""
 
@@ -52,8 +61,19 @@ class Intake:
         self._characters = characters
         self._share = share
 
-    async def take(self, request: Request, arrivals: Collection[Arrival]) -> tuple[JobRecord, Numbered]:
-        """Store a job, with its inputs; it and its first event. Refuses what is wrong, and then nothing is stored."""
+    async def take(
+        self,
+        request: Request,
+        arrivals: Collection[Arrival],
+        *,
+        digest: str = "",
+        key: str | None = None,
+        cancel_at: float | None = None,
+    ) -> Taken:
+        """Store a job, with its inputs. Refuses what is wrong, and then nothing is stored.
+
+        Where the idempotency *key* stands for a job already, that one is what the request gets.
+        """
         if request.n > 1 and request.makes == "video":
             raise InvalidValue("A video is made one at a time: `n` is 1.", param="n")
         mode = self.choose(request)
@@ -63,12 +83,16 @@ class Intake:
         for name in (step.called for step in plan.steps if isinstance(step, Cast) and step.called):
             await self._characters.check_free(request.owner, name)
         job = self._job(mode, request, plan)
+        job.digest, job.cancel_at = digest, cancel_at
         first = Numbered(number=1, at=job.created_at, event=Accepted())
         with self._store.arriving(arrivals):
             for arrival in arrivals:
                 await self._store.settle(arrival)
-            await self._ledger.create(job, arrivals, first)
-        return job, first
+            there = await self._ledger.create(job, arrivals, first, key=key)
+        if there is None:
+            return Taken(job.id, job, first)
+        await self._store.unsettle(arrivals)
+        return Taken(there)
 
     def choose(self, request: Request) -> Mode:
         """The mode that *request* forces, else the one of highest priority that accepts it."""

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
+from typing import Final
 
 from sqlalchemy import delete, func, select
 
@@ -11,6 +12,7 @@ from sora2api.accounts import Pool
 from sora2api.errors import Draining, NotFound, QueueFull
 from sora2api.jobs.intake import Intake
 from sora2api.jobs.ledger import Ledger, Numbered
+from sora2api.jobs.once import Once, Requests, digest
 from sora2api.jobs.records import JobKind, JobRecord
 from sora2api.jobs.runner import Runner
 from sora2api.media.store import Arrival, MediaStore
@@ -18,7 +20,9 @@ from sora2api.modes import Ended, Media, Request
 from sora2api.store.database import Database
 from sora2api.store.tables import assets, jobs
 
-_RETRY_AFTER = 10.0
+ONCE: Final = Once()
+"""A request that says nothing of being sent again."""
+_RETRY_AFTER: Final = 10.0
 
 
 class Jobs:
@@ -33,8 +37,10 @@ class Jobs:
         ledger: Ledger,
         store: MediaStore,
         pool: Pool,
+        requests: Requests,
         queue_limit: int,
     ) -> None:
+        self._requests = requests
         self._database = database
         self._intake = intake
         self._runner = runner
@@ -62,15 +68,37 @@ class Jobs:
             raise QueueFull(retry_after=_RETRY_AFTER)
         self._store.check_room()
 
-    async def take(self, request: Request, arrivals: Collection[Arrival] = ()) -> JobRecord:
-        """Store and start a job; it is durable when this returns. A client that leaves meanwhile changes nothing."""
+    async def take(
+        self,
+        request: Request,
+        arrivals: Collection[Arrival] = (),
+        *,
+        once: Once = ONCE,
+        cancel_after: float | None = None,
+    ) -> JobRecord:
+        """The job of a request: stored and started, or the one that this very request made before (*once*).
+
+        It is durable when this returns, and cancelled if it is not over *cancel_after* seconds later. A client that
+        leaves meanwhile changes nothing.
+        """
         self.check_open()
+        mark = digest(request, arrivals)
+        before = await self._requests.before(once, owner=request.owner, digest=mark)
+        if before is not None:
+            return await self.get(before)
 
         async def take() -> JobRecord:
-            job, first = await self._intake.take(request, arrivals)
-            return self._runner.start(job, first).record
+            cancel_at = None if cancel_after is None else time.time() + cancel_after
+            taken = await self._intake.take(request, arrivals, digest=mark, key=once.key, cancel_at=cancel_at)
+            if taken.job is None or taken.first is None:
+                return await self.get(taken.job_id)
+            return self._runner.start(taken.job, taken.first).record
 
         return await asyncio.shield(asyncio.ensure_future(take()))
+
+    def answering(self, job: JobRecord) -> AbstractContextManager[None]:
+        """While the reply to a job's request is written; when it is left without an error, that is done."""
+        return self._requests.answering(job.id)
 
     async def get(self, job_id: str, *, owner: str | None = None) -> JobRecord:
         live = self._runner.live.get(job_id)
@@ -150,12 +178,13 @@ class Jobs:
         await self._database.write(lambda connection: connection.execute(gone))
 
     async def clean_up(self, *, at_most: int = 200) -> int:
-        """Remove files that have expired; how many. The jobs stay, without their files."""
+        """Remove files that have expired; how many. The jobs stay, without their files. Old keys are forgotten."""
         expired = select(assets.c.id).where(assets.c.expires_at < time.time()).limit(at_most)
         async with self._database.reading() as connection:
             found = (await connection.execute(expired)).scalars().all()
         in_use = {media.asset for live in self._runner.live.values() for media in _inputs(live.request)}
         removable = [asset for asset in found if asset not in in_use]
+        await self._requests.forget()
         if removable:
             await self._store.remove(assets.c.id.in_(removable))
         return len(removable)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import NotFound
+from sora2api.jobs.once import known, remember
 from sora2api.jobs.records import (
     OVER,
     JobKind,
@@ -45,16 +46,28 @@ class Ledger:
 
     # Jobs.
 
-    async def create(self, job: JobRecord, arrivals: Collection[Arrival], first: Numbered) -> None:
-        """The job, its inputs and its first event, all or none."""
+    async def create(
+        self, job: JobRecord, arrivals: Collection[Arrival], first: Numbered, *, key: str | None
+    ) -> str | None:
+        """The job, its inputs and its first event, all or none.
 
-        async def write(connection: AsyncConnection) -> None:
+        None is made where the idempotency *key* stands for a job already: then that one's id is returned.
+        """
+
+        async def write(connection: AsyncConnection) -> str | None:
+            if key is not None:
+                there = await known(connection, owner=job.owner, key=key, digest=job.digest)
+                if there is not None:
+                    return there
             await connection.execute(insert(jobs).values(**job_columns(job)))
             for arrival in arrivals:
                 await record(connection, arrival, owner=job.owner, job_id=job.id, role="input")
             await _append(connection, job.id, first)
+            if key is not None:
+                await remember(connection, owner=job.owner, key=key, digest=job.digest, job_id=job.id)
+            return None
 
-        await self._database.write(write)
+        return await self._database.write(write)
 
     async def start(self, job: JobRecord, event: Numbered) -> None:
         async def write(connection: AsyncConnection) -> None:

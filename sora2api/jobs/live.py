@@ -56,6 +56,8 @@ class LiveJob:
         self.worker: asyncio.Task[None] | None = None
         self.over = asyncio.Event()
         self.ending = False
+        self.deadline: asyncio.TimerHandle | None = None
+        self.canceller: asyncio.Task[None] | None = None
         self._ledger = ledger
         self._store = store
         self._http = http

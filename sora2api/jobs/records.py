@@ -41,6 +41,12 @@ class JobRecord(Struct, kw_only=True):
     started_at: float | None
     completed_at: float | None
     expires_at: float | None
+    cancel_at: float | None = None
+    """When it is cancelled if it is not over."""
+    digest: str = ""
+    """What the request was, to know the same one again."""
+    answered: bool = False
+    """Whether the reply to the request was written whole."""
     waiting_for: str | None = None
     """Why it has not started; known only while it waits."""
 

@@ -19,6 +19,7 @@ from sora2api.jobs.characters import CharacterBook
 from sora2api.jobs.feed import Feed
 from sora2api.jobs.ledger import Ledger, Numbered
 from sora2api.jobs.live import LiveJob
+from sora2api.jobs.once import Requests
 from sora2api.jobs.records import JobRecord, Status
 from sora2api.jobs.tasks import failure
 from sora2api.media import clips
@@ -53,6 +54,7 @@ class Runner:
         engines: Engines,
         pool: Pool,
         aftercare: Aftercare,
+        requests: Requests,
         lifetimes: Lifetimes,
         http: aiohttp.ClientSession,
     ) -> None:
@@ -66,6 +68,7 @@ class Runner:
         self._engines = engines
         self._pool = pool
         self._aftercare = aftercare
+        self._requests = requests
         self._lifetimes = lifetimes
         self._http = http
         self._noted: dict[str, int] = {}
@@ -117,7 +120,15 @@ class Runner:
         return job
 
     def _work(self, job: LiveJob) -> None:
+        if job.record.cancel_at is not None:
+            job.deadline = asyncio.get_running_loop().call_later(
+                max(0.0, job.record.cancel_at - time.time()), self._expire, job
+            )
         job.worker = asyncio.create_task(self._run(job), name=f"job {job.id}")
+
+    def _expire(self, job: LiveJob) -> None:
+        """Cancel a job that took longer than its request allows."""
+        job.canceller = asyncio.create_task(self.cancel(job), name=f"deadline of {job.id}")
 
     # Working one job.
 
@@ -169,6 +180,8 @@ class Runner:
 
     async def _close_job(self, job: LiveJob, status: Status, error: Failure | None) -> None:
         record, now = job.record, time.time()
+        if job.deadline is not None:
+            job.deadline.cancel()
         record.status, record.error, record.completed_at = status, error, now
         record.expires_at = now + self._lifetimes.outputs
         if status == "completed":
@@ -229,6 +242,7 @@ class Runner:
             if news:
                 await self._ledger.progress(news)
                 self._noted.update(news)
+            await self._requests.note()
 
 
 def _ended(status: Status, error: Failure | None) -> Ended:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,19 +30,21 @@ from sora2api.modes import Kind, Media
 from sora2api.store.database import Database
 from sora2api.store.tables import assets
 
-Role = Literal["input", "part", "output", "frame", "character", "thumbnail", "spritesheet"]
+Role = Literal["input", "part", "output", "frame", "character", "thumbnail", "spritesheet", "file"]
 
 _HEAD: Final = 64
 _FLUSH: Final = 1024 * 1024
+_WANTED: Final = {"image": "an image", "video": "a video", None: "an image or a video"}
 
 
 class Arrival(Struct, frozen=True, kw_only=True):
-    """A file that was examined and found good, on its way into the store."""
+    """A file that was examined and found good, on its way into the store; *name* is what its sender calls it."""
 
     media: Media
     path: Path
     sha256: str
     bytes: int
+    name: str = ""
 
 
 class Asset(Struct, frozen=True, kw_only=True):
@@ -66,6 +69,7 @@ class MediaStore:
         self._database = database
         self._reserve = reserve
         self._arriving: Counter[str] = Counter()
+        self._leaving: dict[str, asyncio.Event] = {}
         for path in (self._files, self._scratch):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -102,13 +106,13 @@ class MediaStore:
         found = await asyncio.to_thread(_sniff, path)
         if found is None or (expect is not None and found.kind != expect):
             wrong = InvalidVideo if expect == "video" else InvalidImage
-            raise wrong("The file is not an image." if wrong is InvalidImage else "The file is not a video.")
+            raise wrong(f"The file is not {_WANTED[expect]}.")
         media = await self._probe(path, found)
         digest, size = await asyncio.to_thread(_digest, path)
         return Arrival(media=media, path=path, sha256=digest, bytes=size)
 
     async def _probe(self, path: Path, found: Sniffed) -> Media:
-        asset = f"asset_{secrets.token_hex(16)}"
+        asset = _new_id()
         if found.kind == "image":
             picture = await self.workshop.run(pictures.probe, path)
             return Media(
@@ -128,6 +132,15 @@ class MediaStore:
             seconds=clip.seconds,
         )
 
+    async def again(self, asset: Asset, path: Path) -> Arrival:
+        """A kept file as one that arrives anew, at *path*: an asset of its own, whatever becomes of the other."""
+        try:
+            await asyncio.to_thread(os.link, asset.path, path)
+        except FileNotFoundError as error:  # deleted meanwhile
+            raise Gone("The file was deleted.") from error
+        media = replace(asset.media, asset=_new_id())
+        return Arrival(media=media, path=path, sha256=asset.path.name, bytes=asset.bytes)
+
     @contextmanager
     def arriving(self, arrivals: Collection[Arrival]) -> Iterator[None]:
         """Keeps files from being removed between `settle` and the commit of their rows."""
@@ -140,6 +153,8 @@ class MediaStore:
 
     async def settle(self, arrival: Arrival) -> None:
         """Move the file to its place, durably."""
+        while (gone := self._leaving.get(arrival.sha256)) is not None:
+            await gone.wait()
         await asyncio.to_thread(_settle, arrival.path, self._place(arrival.sha256))
 
     async def keep(
@@ -196,16 +211,41 @@ class MediaStore:
 
     async def remove(self, condition: Any) -> None:
         """Remove the assets that meet the *condition* on the table of assets, and the files that nobody else keeps."""
+        wanted = select(assets.c.sha256).where(condition)
+        async with self._database.reading() as connection:
+            digests = set((await connection.execute(wanted)).scalars())
+        with self._leaving_with(digests):
+            await self._database.write(lambda connection: connection.execute(delete(assets).where(condition)))
+            await self._unlink(digests)
 
-        async def write(connection: AsyncConnection) -> None:
-            digests = set((await connection.execute(select(assets.c.sha256).where(condition))).scalars())
-            await connection.execute(delete(assets).where(condition))
+    async def unsettle(self, arrivals: Collection[Arrival]) -> None:
+        """Remove files that were settled and then not recorded, unless others keep the same."""
+        digests = {arrival.sha256 for arrival in arrivals}
+        with self._leaving_with(digests):
+            await self._unlink(digests)
+
+    @contextmanager
+    def _leaving_with(self, digests: Collection[str]) -> Iterator[None]:
+        """While files may be removed, one with the same content waits before it is settled."""
+        gone = asyncio.Event()
+        leaving = dict.fromkeys(digests, gone)
+        self._leaving |= leaving
+        try:
+            yield
+        finally:
+            for digest in leaving:
+                if self._leaving.get(digest) is gone:
+                    del self._leaving[digest]
+            gone.set()
+
+    async def _unlink(self, digests: Collection[str]) -> None:
+        """Remove the files that no row knows and that are not just arriving."""
+        async with self._database.reading() as connection:
             kept = await connection.execute(select(assets.c.sha256).where(assets.c.sha256.in_(digests)))
-            for digest in digests - set(kept.scalars()):
-                if self._arriving[digest] <= 0:
-                    await asyncio.to_thread(self._place(digest).unlink, missing_ok=True)
-
-        await self._database.write(write)
+            unknown = set(digests) - set(kept.scalars())
+        for digest in unknown:
+            if self._arriving[digest] <= 0:
+                await asyncio.to_thread(self._place(digest).unlink, missing_ok=True)
 
     async def sweep(self) -> int:
         """Remove the files that no row knows; how many there were. At a start, before any job runs."""
@@ -272,6 +312,10 @@ async def receive(chunks: AsyncIterable[bytes], target: Path, *, limit: int, beg
                 pending.clear()
         await asyncio.to_thread(file.write, bytes(pending))
     return length
+
+
+def _new_id() -> str:
+    return f"asset_{secrets.token_hex(16)}"
 
 
 def _media(row: Row[Any]) -> Media:

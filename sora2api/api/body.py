@@ -1,5 +1,6 @@
 """A request's JSON body as a struct; what is wrong with it is refused with the field at fault."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -7,18 +8,36 @@ import orjson
 from aiohttp import web
 from msgspec import Struct
 
-from sora2api.errors import InvalidJSON, InvalidValue
+from sora2api.api.services import SERVICES
+from sora2api.errors import InvalidJSON, InvalidValue, TooLarge
 
 Fields = TypeVar("Fields", bound=Struct)
 
 
-async def json_object(request: web.Request) -> dict[str, Any]:
+async def json_object(request: web.Request, arrived: Callable[[int], None] | None = None) -> dict[str, Any]:
+    """The body; *arrived* is told how long each piece of it is, and may refuse it."""
     try:
-        body = orjson.loads(await request.read())
+        body = orjson.loads(await _read(request, arrived))
     except orjson.JSONDecodeError as error:
         raise InvalidJSON(f"The body is not valid JSON: {error}.") from error
     if not isinstance(body, dict):
         raise InvalidJSON("The body must be a JSON object.")
+    return body
+
+
+async def _read(request: web.Request, arrived: Callable[[int], None] | None) -> bytearray:
+    """The body's bytes, which the request itself does not keep."""
+    limit = request.config_dict[SERVICES].settings.json_limit
+    too_large = TooLarge(f"The body is larger than {limit} bytes.")
+    if (request.content_length or 0) > limit:
+        raise too_large
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        if arrived is not None:
+            arrived(len(piece))
+        body += piece
+        if len(body) > limit:
+            raise too_large
     return body
 
 

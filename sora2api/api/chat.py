@@ -11,7 +11,7 @@ from sora2api.api.body import decoded, json_object
 from sora2api.api.chores import chore
 from sora2api.api.chunks import Chunks
 from sora2api.api.inputs import Inputs
-from sora2api.api.messages import Asked, Chat, asked
+from sora2api.api.messages import Asked, Attached, Chat, asked
 from sora2api.api.outcome import outcome
 from sora2api.api.replies import error_object, reply
 from sora2api.api.services import KEY, SERVICES, Services
@@ -19,7 +19,7 @@ from sora2api.api.streams import Stream
 from sora2api.api.telling import telling
 from sora2api.errors import ClientError, Draining, MissingParameter
 from sora2api.jobs import JobRecord
-from sora2api.modes import Progress, Request
+from sora2api.modes import Media, Progress, Request
 
 _STRIDE = 5
 """Of progress, each step of so many percent is told."""
@@ -27,15 +27,18 @@ _STRIDE = 5
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
-    body = await json_object(request)
-    if "messages" not in body:
-        raise MissingParameter("`messages` is missing.", param="messages")
-    chat = decoded(body, Chat)
-    answer = chore(chat.messages) if services.settings.chat_chores else None
-    if answer is not None:
-        return await _say(request, services, chat, answer)
-    services.jobs.check_open()
-    job = await _take(services, chat, asked(chat), body, owner=request[KEY].id)
+    with Inputs(services, owner=request[KEY].id) as inputs:
+        body = await json_object(request, inputs.arrived)
+        if "messages" not in body:
+            raise MissingParameter("`messages` is missing.", param="messages")
+        chat = decoded(body, Chat)
+        answer = chore(chat.messages) if services.settings.chat_chores else None
+        if answer is not None:
+            return await _say(request, services, chat, answer)
+        services.jobs.check_open()
+        job = await _take(services, chat, asked(chat), body, inputs, owner=request[KEY].id)
+    body.clear()  # what was sent may be large, and is the job's now
+    chat.messages.clear()
     try:
         return await (_stream if chat.stream else _wait)(request, services, chat, job)
     except asyncio.CancelledError:
@@ -44,32 +47,40 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
         raise
 
 
-async def _take(services: Services, chat: Chat, said: Asked, body: dict[str, Any], *, owner: str) -> JobRecord:
+async def _take(
+    services: Services, chat: Chat, said: Asked, body: dict[str, Any], inputs: Inputs, *, owner: str
+) -> JobRecord:
     """The job of a chat; its record goes on with it. What is wrong is refused before anything is stored."""
     model = services.catalog.resolve(chat.model)
     services.catalog.check_served(model)
     size, seconds = services.catalog.fit(model, size=chat.size, seconds=chat.length())
-    with Inputs(services) as inputs:
-        images = [await inputs.take(image.url, kind="image", param=image.param) for image in said.images]
-        videos = [await inputs.take(video.url, kind="video", param=video.param) for video in said.videos]
-        request = Request(
-            model=chat.model,
-            makes=model.makes,
-            size=size,
-            seconds=seconds,
-            prompt=said.text,
-            n=chat.n or 1,
-            images=tuple(images),
-            videos=tuple(videos),
-            owner=owner,
-            mode=chat.mode,
-            extra={name: value for name, value in body.items() if name in services.parameters},
-        )
-        try:
-            return await services.jobs.take(request, inputs.arrivals)
-        except ClientError as error:
-            error.param = "messages" if error.param in ("prompt", "video") else error.param
-            raise
+    images = [await inputs.take(image.url, kind="image", param=image.param) for image in said.images]
+    videos = [await inputs.take(video.url, kind="video", param=video.param) for video in said.videos]
+    files = [await _attached(file, inputs) for file in said.files]
+    request = Request(
+        model=chat.model,
+        makes=model.makes,
+        size=size,
+        seconds=seconds,
+        prompt=said.text,
+        n=chat.n or 1,
+        images=(*images, *(file for file in files if file.kind == "image")),
+        videos=(*videos, *(file for file in files if file.kind == "video")),
+        owner=owner,
+        mode=chat.mode,
+        extra={name: value for name, value in body.items() if name in services.parameters},
+    )
+    try:
+        return await services.jobs.take(request, inputs.arrivals)
+    except ClientError as error:
+        error.param = "messages" if error.param in ("prompt", "video") else error.param
+        raise
+
+
+async def _attached(file: Attached, inputs: Inputs) -> Media:
+    if file.file_id:
+        return await inputs.file(file.file_id, kind=None, param="messages")
+    return await inputs.take(file.file_data or "", kind=None, param="messages")
 
 
 async def _say(request: web.Request, services: Services, chat: Chat, text: str) -> web.StreamResponse:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sora2api.api.body import json_object
 from sora2api.api.inputs import Inputs
+from sora2api.api.services import SERVICES
 from sora2api.errors import InvalidRequest, InvalidValue, TooLarge, UnsupportedMediaType
 from sora2api.media.store import Arrival
 
@@ -36,11 +37,14 @@ async def sent(request: web.Request, inputs: Inputs) -> Sent:
     if request.content_type == "multipart/form-data":
         return await _form(request, inputs)
     if request.content_type in ("application/json", "application/octet-stream"):
-        return Sent(await json_object(request), {})
+        return Sent(await json_object(request, inputs.arrived), {})
     raise UnsupportedMediaType(f"The body is {request.content_type}; it must be JSON or multipart/form-data.")
 
 
 async def _form(request: web.Request, inputs: Inputs) -> Sent:
+    limit = request.config_dict[SERVICES].settings.upload_limit
+    if (request.content_length or 0) > limit + _LONGEST_FIELD:
+        raise TooLarge(f"The body is larger than {limit} bytes.")
     body = Sent({}, {})
     try:
         reader = await request.multipart()
@@ -60,6 +64,7 @@ async def _take(part: BodyPartReader, name: str, body: Sent, inputs: Inputs) -> 
     if part.filename is None:
         text = b""
         while chunk := await part.read_chunk(_CHUNK):
+            inputs.arrived(len(chunk))
             text += chunk
             if len(text) > _LONGEST_FIELD:
                 raise TooLarge(f"The field {name} is longer than {_LONGEST_FIELD} bytes.")

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from sora2api.api.asking import only, over, unfinished
 from sora2api.api.body import decoded
 from sora2api.api.forms import Sent, opened, sent, typed
-from sora2api.api.inputs import Inputs
+from sora2api.api.inputs import ImageAddress, Inputs
 from sora2api.api.replies import error_object, reply
 from sora2api.api.services import KEY, SERVICES, Services
 from sora2api.api.streams import Stream
@@ -23,13 +23,6 @@ from sora2api.modes import Media, Request
 
 DEFAULT_MODEL: Final = "gpt-image-2"
 _TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
-
-
-class ImageAddress(Struct):
-    """An image in a JSON body, by exactly one of these."""
-
-    image_url: str | None = None
-    file_id: str | None = None
 
 
 class ImageRequest(Struct):
@@ -63,10 +56,12 @@ async def vary_images(_request: web.Request) -> web.StreamResponse:
 async def _answer(request: web.Request, event: str, *, edit: bool) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     services.jobs.check_open()
-    with Inputs(services) as inputs:
+    with Inputs(services, owner=request[KEY].id) as inputs:
         body = await sent(request, inputs)
         asked = _decoded(body)
         job = await _take(services, asked, body, inputs, owner=request[KEY].id, edit=edit)
+    body.fields.clear()  # what was sent may be large, and is the job's now
+    asked.images.clear()
     if asked.stream:
         return await _stream(request, services, asked, job, event)
     failed = await over(services, job)
@@ -96,11 +91,11 @@ async def _take(
     size, _ = services.catalog.fit(model, size=None if asked.size == "auto" else asked.size, seconds=None)
     images = only("image", body.files.get("image", []), param="image")
     masks = only("image", body.files.get("mask", []), param="mask")
-    images += tuple([await _fetched(given, inputs, param="images") for given in asked.images])
+    images += tuple([await inputs.image(given, param="images") for given in asked.images])
     if edit and not images:
         raise MissingParameter("`image` is missing: the picture to change.", param="image")
     if asked.mask is not None:
-        masks = (*masks, await _fetched(asked.mask, inputs, param="mask"))
+        masks = (*masks, await inputs.image(asked.mask, param="mask"))
     request = Request(
         model=name,
         makes="image",
@@ -114,14 +109,6 @@ async def _take(
         extra={field: typed(value) for field, value in body.fields.items() if field in services.parameters},
     )
     return await services.jobs.take(request, inputs.arrivals)
-
-
-async def _fetched(given: ImageAddress, inputs: Inputs, *, param: str) -> Media:
-    if (given.image_url is None) == (given.file_id is None):
-        raise InvalidValue(f"`{param}` takes either image_url or file_id.", param=param)
-    if given.image_url is None:
-        raise UnsupportedFeature("Files are not kept here: send the image itself.", param=param)
-    return await inputs.take(given.image_url, kind="image", param=param)
 
 
 # Replying.

@@ -15,6 +15,13 @@ class Address(Struct):
     url: str
 
 
+class Attached(Struct):
+    """An image or a video: a file of /v1/files, or a data URL."""
+
+    file_id: str | None = None
+    file_data: str | None = None
+
+
 class Part(Struct):
     """A part of a message; kinds that are not known here are passed over."""
 
@@ -22,6 +29,7 @@ class Part(Struct):
     text: str | None = None
     image_url: Address | str | None = None
     video_url: Address | str | None = None
+    file: Attached | None = None
 
 
 class Message(Struct):
@@ -71,6 +79,7 @@ class Asked(Struct, frozen=True):
     text: str
     images: Sequence[Given]
     videos: Sequence[Given]
+    files: Sequence[Attached]
 
 
 def asked(chat: Chat) -> Asked:
@@ -83,6 +92,7 @@ def asked(chat: Chat) -> Asked:
         text=said.text(),
         images=images or ([Given(chat.image, "image")] if chat.image else []),
         videos=videos or ([Given(chat.video, "video")] if chat.video else []),
+        files=[_attached(part.file) for part in said.parts() if part.type == "file"],
     )
 
 
@@ -91,3 +101,9 @@ def _given(address: Address | str | None, kind: str) -> Given:
     if not url:
         raise InvalidValue(f"A part of the type {kind} has no URL.", param="messages")
     return Given(url, "messages")
+
+
+def _attached(file: Attached | None) -> Attached:
+    if file is None or bool(file.file_id) == bool(file.file_data):
+        raise InvalidValue("A part of the type file has either file_id or file_data.", param="messages")
+    return file

@@ -7,11 +7,23 @@ import orjson
 from aiohttp import web
 
 from sora2api.errors import Sora2ApiError
+from sora2api.media.store import Asset
 from sora2api.modes import Failure
 
 
 def reply(data: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     return web.json_bytes_response(data, dumps=orjson.dumps, status=status, headers=headers)
+
+
+def file_reply(asset: Asset) -> web.StreamResponse:
+    """A kept file, with Range, ETag and HEAD as aiohttp does them."""
+    headers = {
+        "Content-Type": asset.media.content_type,
+        "Cache-Control": "private, max-age=3600",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": "inline",
+    }
+    return web.FileResponse(asset.path, headers=headers)
 
 
 def error_object(error: Sora2ApiError | Failure) -> dict[str, str | None]:

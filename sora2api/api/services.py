@@ -11,7 +11,9 @@ from sora2api.auth.keys import ApiKey
 from sora2api.catalog import Catalog
 from sora2api.egress import GuardedFetch
 from sora2api.jobs import Jobs
+from sora2api.media.files import FileBook
 from sora2api.media.links import Links
+from sora2api.media.receiving import Receiving
 from sora2api.media.store import MediaStore
 from sora2api.media.variants import Variants
 from sora2api.modes import Media
@@ -30,6 +32,8 @@ class Services:
     store: MediaStore
     links: Links
     variants: Variants
+    files: FileBook
+    receiving: Receiving
     fetch: GuardedFetch
     parameters: frozenset[str]
 

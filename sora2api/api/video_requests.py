@@ -8,26 +8,19 @@ from msgspec import Meta, Struct
 from sora2api.api.asking import number_of, only
 from sora2api.api.body import decoded
 from sora2api.api.forms import Sent, opened, sent, typed
-from sora2api.api.inputs import Inputs
+from sora2api.api.inputs import ImageAddress, Inputs
 from sora2api.api.replies import reply
 from sora2api.api.services import KEY, SERVICES, Services
 from sora2api.api.videos import POLL_AFTER, video_object
 from sora2api.errors import InvalidValue, MissingParameter, UnsupportedFeature
 from sora2api.jobs import JobRecord
-from sora2api.modes import Media, Operation, Request
+from sora2api.modes import Operation, Request
 
 DEFAULT_MODEL: Final = "sora-2"
 _LONGEST_PROMPT: Final = 32_000
 
 Fields = TypeVar("Fields", bound=Struct)
 Prompt = Annotated[str, Meta(min_length=1, max_length=_LONGEST_PROMPT)]
-
-
-class Reference(Struct):
-    """A reference image, by exactly one of these."""
-
-    image_url: str | None = None
-    file_id: str | None = None
 
 
 class Named(Struct):
@@ -41,7 +34,7 @@ class VideoCreate(Struct):
     model: str = DEFAULT_MODEL
     seconds: str | float | None = None
     size: str | None = None
-    input_reference: Reference | None = None
+    input_reference: ImageAddress | None = None
     characters: list[Named] = []
     mode: str | None = None
 
@@ -59,7 +52,7 @@ class VideoChange(Struct):
 async def create_video(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     services.jobs.check_open()
-    with Inputs(services) as inputs:
+    with Inputs(services, owner=request[KEY].id) as inputs:
         body = await sent(request, inputs)
         asked = _decoded(body, VideoCreate)
         images = only("image", body.files.get("input_reference", []), param="input_reference")
@@ -69,7 +62,7 @@ async def create_video(request: web.Request) -> web.StreamResponse:
         services.catalog.check_served(model)
         size, seconds = services.catalog.fit(model, size=asked.size, seconds=number_of(asked.seconds))
         if asked.input_reference is not None:
-            images = (*images, await _referred(asked.input_reference, inputs))
+            images = (*images, await inputs.image(asked.input_reference, param="input_reference"))
         job = await services.jobs.take(
             Request(
                 model=asked.model,
@@ -88,14 +81,6 @@ async def create_video(request: web.Request) -> web.StreamResponse:
     return _accepted(request, services, job)
 
 
-async def _referred(reference: Reference, inputs: Inputs) -> Media:
-    if (reference.image_url is None) == (reference.file_id is None):
-        raise InvalidValue("`input_reference` takes either image_url or file_id.", param="input_reference")
-    if reference.image_url is None:
-        raise UnsupportedFeature("Files are not kept here: send the image itself.", param="input_reference")
-    return await inputs.take(reference.image_url, kind="image", param="input_reference")
-
-
 async def remix_video(request: web.Request) -> web.StreamResponse:
     return await _change(request, "remix", source=request.match_info["id"])
 
@@ -111,7 +96,7 @@ async def extend_video(request: web.Request) -> web.StreamResponse:
 async def _change(request: web.Request, operation: Operation, *, source: str | None = None) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     services.jobs.check_open()
-    with Inputs(services) as inputs:
+    with Inputs(services, owner=request[KEY].id) as inputs:
         body = await sent(request, inputs)
         asked = _decoded(body, VideoChange)
         source = source or (asked.video.id if asked.video else None)

@@ -7,13 +7,12 @@ from typing import Any, Final, Literal
 import orjson
 from aiohttp import web
 
-from sora2api.api.replies import error_object, reply
+from sora2api.api.replies import error_object, file_reply, reply
 from sora2api.api.services import KEY, SERVICES, Services
 from sora2api.api.streams import Stream
 from sora2api.errors import InvalidValue, NotFound, NotReady
 from sora2api.jobs import JobRecord, Numbered
 from sora2api.jobs.records import encode
-from sora2api.media.store import Asset
 from sora2api.media.variants import VARIANTS
 from sora2api.modes import Media
 
@@ -80,7 +79,7 @@ async def video_content(request: web.Request) -> web.StreamResponse:
     if job.status != "completed":
         raise NotReady(f"{job.id} is {_status(job)}; its content is there once it is completed.")
     media = await _variant(services, job, request.query.get("variant", "video"))
-    return _file(await services.store.find(media.asset))
+    return file_reply(await services.store.find(media.asset))
 
 
 async def _variant(services: Services, job: JobRecord, variant: str) -> Media:
@@ -95,23 +94,11 @@ async def _variant(services: Services, job: JobRecord, variant: str) -> Media:
     return await services.variants.get(other, video=made, job_id=job.id, owner=job.owner, expires_at=job.expires_at)
 
 
-def _file(asset: Asset) -> web.StreamResponse:
-    """A kept file, with Range, ETag and HEAD as aiohttp does them."""
-    headers = {
-        "Content-Type": asset.media.content_type,
-        "Cache-Control": "private, max-age=3600",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Disposition": "inline",
-    }
-    return web.FileResponse(asset.path, headers=headers)
-
-
 async def link(request: web.Request) -> web.StreamResponse:
     """A kept file by a link, which needs no key."""
     services = request.config_dict[SERVICES]
     asset_id = services.links.asset(request.match_info["token"], request.match_info["file"])
-    asset = await services.store.find(asset_id)
-    return _file(asset)
+    return file_reply(await services.store.find(asset_id))
 
 
 async def video_events(request: web.Request) -> web.StreamResponse:

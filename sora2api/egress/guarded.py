@@ -8,7 +8,7 @@ import asyncio
 import ipaddress
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
@@ -63,10 +63,12 @@ class GuardedFetch:
         self._allow = tuple(allow)
         self._proxy = proxy
 
-    async def fetch(self, url: str, target: Path, *, limit: int, timeout: float = 60) -> Fetched:
+    async def fetch(
+        self, url: str, target: Path, *, limit: int, timeout: float = 60, arrived: Callable[[int], None] | None = None
+    ) -> Fetched:
         """Write what *url* gives to *target*: at most *limit* bytes, in at most *timeout* seconds.
 
-        Where that fails, there is no *target* afterwards.
+        Where that fails, there is no *target* afterwards. *arrived* is told how long each piece is, and may refuse it.
 
         Raises:
             LinkRefused: it is no http(s) URL, or leads to an address that is not public.
@@ -79,7 +81,7 @@ class GuardedFetch:
                 async with self._follow(_parse(url)) as response:
                     if response.status != 200:
                         raise LinkNotFetched(f"The link could not be fetched: it answers {response.status}.")
-                    size = await _keep(response, target, limit=limit)
+                    size = await _keep(response, target, limit=limit, arrived=arrived)
         return Fetched(size, str(response.url), response.content_type)
 
     async def check(self, url: str, *, timeout: float = 10) -> None:
@@ -213,15 +215,19 @@ def _parse(url: str) -> URL:
         raise LinkNotFetched("The link could not be fetched: it is not a valid URL.") from exc
 
 
-async def _keep(response: aiohttp.ClientResponse, target: Path, *, limit: int) -> int:
+async def _keep(
+    response: aiohttp.ClientResponse, target: Path, *, limit: int, arrived: Callable[[int], None] | None
+) -> int:
     try:
-        return await _write(response, target, limit=limit)
+        return await _write(response, target, limit=limit, arrived=arrived)
     except BaseException:
         await asyncio.to_thread(target.unlink, missing_ok=True)
         raise
 
 
-async def _write(response: aiohttp.ClientResponse, target: Path, *, limit: int) -> int:
+async def _write(
+    response: aiohttp.ClientResponse, target: Path, *, limit: int, arrived: Callable[[int], None] | None
+) -> int:
     if (response.content_length or 0) > limit:
         raise TooLarge(f"The file behind the link is larger than {limit} bytes.")
     size = 0
@@ -230,6 +236,8 @@ async def _write(response: aiohttp.ClientResponse, target: Path, *, limit: int) 
             size += len(chunk)
             if size > limit:
                 raise TooLarge(f"The file behind the link is larger than {limit} bytes.")
+            if arrived is not None:
+                arrived(len(chunk))
             await asyncio.to_thread(file.write, chunk)
     return size
 

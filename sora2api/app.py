@@ -43,6 +43,7 @@ from sora2api.media.store import MediaStore
 from sora2api.media.variants import Variants
 from sora2api.media.workshop import Workshop
 from sora2api.modes import Mode
+from sora2api.notify import Deliveries, Endpoints, Sender, Signer, Webhooks
 from sora2api.observe.health import Health
 from sora2api.observe.requests import identify, stamp
 from sora2api.registry import Registry
@@ -105,11 +106,14 @@ async def assembled(
         catalog = Catalog(registry, accounts.pool, database)
         await catalog.load()
         modes = await _modes(stack, registry)
-        jobs = await _jobs(stack, settings, database, store, accounts, modes, registry, sessions)
+        webhooks = _webhooks(stack, database, vault, fetch)
+        jobs = await _jobs(
+            stack, settings, database, store, accounts, modes, registry, sessions, deliveries=webhooks.deliveries
+        )
         links = Links(vault.derived("links"), lifetime=settings.output_lifetime)
         sandbox = await _sandbox(stack, folder, settings, accounts)
         await _watch(stack, database, first_start, keys, accounts, catalog)
-        _keep(stack, _clean(jobs), name="cleaning")
+        _keep(stack, _clean(jobs, webhooks.deliveries), name="cleaning")
         health = _health(jobs, store, database, accounts, registry)
         services = Services(
             settings=settings,
@@ -123,6 +127,7 @@ async def assembled(
             files=FileBook(database, store),
             receiving=Receiving(store, limit=settings.receive_limit),
             fetch=fetch,
+            webhooks=webhooks,
             parameters=_parameters(modes),
         )
         app = _application(services, health)
@@ -174,6 +179,15 @@ async def _accounts(
     return _Accounts(book, engines, pool, health)
 
 
+def _webhooks(stack: AsyncExitStack, database: Database, vault: Secrets, fetch: GuardedFetch) -> Webhooks:
+    """Webhooks, with what delivers them; what is under way at a stop is sent again by the next start."""
+    signer = Signer(vault)
+    deliveries, endpoints = Deliveries(database), Endpoints(database, signer)
+    sender = Sender(deliveries, endpoints, signer, fetch)
+    _keep(stack, sender.run(), name="webhooks")
+    return Webhooks(endpoints, deliveries, signer, sender)
+
+
 async def _modes(stack: AsyncExitStack, registry: Registry) -> Mapping[str, Mode]:
     modes = {name: mode() for name, mode in registry.modes.items()}
     for mode in modes.values():
@@ -191,8 +205,10 @@ async def _jobs(
     modes: Mapping[str, Mode],
     registry: Registry,
     sessions: Sessions,
+    *,
+    deliveries: Deliveries,
 ) -> Jobs:
-    ledger = Ledger(database)
+    ledger = Ledger(database, deliveries)
     characters = CharacterBook(database, store)
     book, engines, pool, health = accounts.book, accounts.engines, accounts.pool, accounts.health
     pollers = Pollers(book, engines, health, longest=settings.poll_interval)
@@ -345,10 +361,10 @@ def _parameters(modes: Mapping[str, Mode]) -> frozenset[str]:
     return frozenset(_ENGINE_FIELDS).union(*declared)
 
 
-async def _clean(jobs: Jobs) -> None:
+async def _clean(jobs: Jobs, deliveries: Deliveries) -> None:
     """Remove what has expired, a little at a time."""
     while True:
-        if not await jobs.clean_up():
+        if not await jobs.clean_up() + await deliveries.clean_up():
             await asyncio.sleep(_CLEAN_EVERY)
 
 

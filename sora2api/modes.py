@@ -100,6 +100,8 @@ class Request(Struct, frozen=True, kw_only=True):
     characters: tuple[str, ...] = ()
     owner: str = ""
     mode: str | None = None
+    callback_url: str | None = None
+    """Who is told of the job's end, besides its owner's webhook endpoints."""
     extra: dict[str, Any] = {}
 
 

@@ -17,6 +17,7 @@ from sora2api.media.receiving import Receiving
 from sora2api.media.store import MediaStore
 from sora2api.media.variants import Variants
 from sora2api.modes import Media
+from sora2api.notify import Webhooks
 from sora2api.settings import Settings
 
 
@@ -35,6 +36,7 @@ class Services:
     files: FileBook
     receiving: Receiving
     fetch: GuardedFetch
+    webhooks: Webhooks
     parameters: frozenset[str]
 
     def caller(self, request: web.BaseRequest) -> Caller:

@@ -20,12 +20,14 @@ from sora2api.jobs.records import (
     TaskRecord,
     encode,
     job_columns,
+    job_end,
     job_from,
     task_columns,
     task_from,
 )
 from sora2api.media.store import Arrival, record
 from sora2api.modes import Event
+from sora2api.notify import Deliveries
 from sora2api.store.database import Database
 from sora2api.store.tables import assets, characters, events, jobs, steps, tasks
 
@@ -41,8 +43,9 @@ class Numbered(Struct, frozen=True, kw_only=True):
 class Ledger:
     """Reads and writes the tables of jobs. Each write is on disk when it returns."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, deliveries: Deliveries) -> None:
         self._database = database
+        self._deliveries = deliveries
 
     # Jobs.
 
@@ -79,12 +82,13 @@ class Ledger:
         await self._database.write(write)
 
     async def end(self, job: JobRecord, event: Numbered, *, inputs_until: float) -> None:
-        """The job's end with its event; its inputs expire at *inputs_until*, its outputs with the job."""
+        """The job's end with its event and webhooks; its inputs expire at *inputs_until*, its outputs with the job."""
         changes = job_columns(job)
         names = ("status", "progress", "error", "outputs", "engine", "share_id", "completed_at", "expires_at")
         outputs = [media.asset for media in job.media()]
+        told = job_end(job)
 
-        async def write(connection: AsyncConnection) -> None:
+        async def write(connection: AsyncConnection) -> bool:
             await connection.execute(
                 update(jobs).where(jobs.c.id == job.id).values(**{name: changes[name] for name in names})
             )
@@ -102,8 +106,10 @@ class Ledger:
                 update(assets).where(assets.c.id.in_(outputs)).values(role="output", expires_at=job.expires_at)
             )
             await _append(connection, job.id, event)
+            return await self._deliveries.put(connection, told)
 
-        await self._database.write(write)
+        if await self._database.write(write):
+            self._deliveries.news.set()
 
     async def progress(self, percents: dict[str, int]) -> None:
         """Note how far jobs are, many at a time; a value that was higher stays."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 from sqlalchemy import Row
 
 from sora2api.modes import Character, Failure, Media, Output, Plan, Request, Result
+from sora2api.notify import JobEnd
 
 JobKind = Literal["video", "image", "character"]
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
@@ -97,6 +98,17 @@ _JOB_BLOBS: Final[dict[str, Any]] = {
     "outputs": tuple[Output, ...],
 }
 _TASK_BLOBS: Final[dict[str, Any]] = {"parameters": Parameters, "result": Result, "error": Failure}
+
+
+def job_end(record: JobRecord) -> JobEnd:
+    """The end of a job that is over, for webhooks."""
+    return JobEnd(
+        job_id=record.id,
+        kind=record.kind,
+        status=record.status,
+        owner=record.owner,
+        callback_url=record.request.callback_url,
+    )
 
 
 def job_columns(record: JobRecord) -> dict[str, Any]:

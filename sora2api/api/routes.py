@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from sora2api.api import chat, images, models, video_requests, videos
+from sora2api.api import chat, files, images, models, video_requests, videos
 from sora2api.api.middlewares import Handler, keyed, mark
 from sora2api.media.links import PREFIX
 
@@ -13,6 +13,11 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("POST", "/images/generations", images.generate_images),
     ("POST", "/images/edits", images.edit_images),
     ("POST", "/images/variations", images.vary_images),
+    ("POST", "/files", files.create_file),
+    ("GET", "/files", files.list_files),
+    ("GET", "/files/{id}", files.get_file),
+    ("DELETE", "/files/{id}", files.delete_file),
+    ("GET", "/files/{id}/content", files.file_content),
     ("GET", "/models", models.list_models),
     ("GET", "/models/{id:.+}", models.get_model),
     ("POST", "/videos", video_requests.create_video),

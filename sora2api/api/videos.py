@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import orjson
 from aiohttp import web
 
+from sora2api.api.paging import listed, page
 from sora2api.api.replies import error_object, file_reply, reply
 from sora2api.api.services import KEY, SERVICES, Services
 from sora2api.api.streams import Stream
@@ -31,32 +32,19 @@ async def get_video(request: web.Request) -> web.StreamResponse:
 
 async def list_videos(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
-    limit = _limit(request.query.get("limit"))
-    order = request.query.get("order", "desc")
-    if order not in ("asc", "desc"):
-        raise InvalidValue("`order` is `asc` or `desc`.", param="order")
+    asked = page(request, default=_PAGE, largest=_LARGEST_PAGE)
     try:
         jobs, more = await services.jobs.page(
             owner=request[KEY].id,
             kind="video",
-            after=request.query.get("after"),
-            limit=limit,
-            ascending=order == "asc",
+            after=asked.after,
+            limit=asked.limit,
+            ascending=asked.ascending,
         )
     except NotFound as error:
         error.param = "after"
         raise
-    data = [video_object(request, services, job) for job in jobs]
-    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-    return reply({"object": "list", "data": data, **ends, "has_more": more})
-
-
-def _limit(given: str | None) -> int:
-    if given is None:
-        return _PAGE
-    if not given.isdecimal() or not 0 <= int(given) <= _LARGEST_PAGE:
-        raise InvalidValue(f"`limit` is a number from 0 to {_LARGEST_PAGE}.", param="limit")
-    return int(given)
+    return listed([video_object(request, services, job) for job in jobs], more=more)
 
 
 async def delete_video(request: web.Request) -> web.StreamResponse:

@@ -1,7 +1,7 @@
 """What requests for media have in common, whatever their wire format."""
 
 import math
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -11,6 +11,8 @@ from sora2api.errors import ClientError, Draining, InvalidValue, WaitTimeout
 from sora2api.jobs import JobRecord
 from sora2api.media.store import Arrival
 from sora2api.modes import Failure, Kind, Media
+
+_LONGEST_URL: Final = 2000
 
 
 def number_of(seconds: float | str | None) -> float | None:
@@ -32,6 +34,20 @@ def only(kind: Kind, arrivals: list[Arrival], *, param: str) -> tuple[Media, ...
         if arrival.media.kind != kind:
             raise InvalidValue(f"`{param}` takes {kind}s, and this is a file of another kind.", param=param)
     return tuple(arrival.media for arrival in arrivals)
+
+
+async def postable(services: Services, url: str | None, *, param: str) -> str | None:
+    """A URL that is to be told something. One that is no http(s) URL, or leads somewhere private, is refused."""
+    if url is None:
+        return None
+    if len(url) > _LONGEST_URL:
+        raise InvalidValue(f"`{param}` is longer than {_LONGEST_URL} characters.", param=param)
+    try:
+        await services.fetch.check(url)
+    except ClientError as error:
+        error.param = param
+        raise
+    return url
 
 
 async def over(services: Services, job: JobRecord) -> ClientError | Failure | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sora2api.api.asking import over, unfinished
+from sora2api.api.asking import over, postable, unfinished
 from sora2api.api.body import decoded, json_object
 from sora2api.api.chores import chore
 from sora2api.api.chunks import Chunks
@@ -68,6 +68,7 @@ async def _take(
         videos=(*videos, *(file for file in files if file.kind == "video")),
         owner=owner,
         mode=chat.mode,
+        callback_url=await postable(services, chat.callback_url, param="callback_url"),
         extra={name: value for name, value in body.items() if name in services.parameters},
     )
     try:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from sora2api.api.asking import only, over, unfinished
+from sora2api.api.asking import only, over, postable, unfinished
 from sora2api.api.body import decoded
 from sora2api.api.forms import Sent, opened, sent, typed
 from sora2api.api.inputs import ImageAddress, Inputs
@@ -39,6 +39,7 @@ class ImageRequest(Struct):
     images: list[ImageAddress] = []
     mask: ImageAddress | None = None
     mode: str | None = None
+    callback_url: str | None = None
 
 
 async def generate_images(request: web.Request) -> web.StreamResponse:
@@ -106,6 +107,7 @@ async def _take(
         mask=masks[0] if masks else None,
         owner=owner,
         mode=asked.mode,
+        callback_url=await postable(services, asked.callback_url, param="callback_url"),
         extra={field: typed(value) for field, value in body.fields.items() if field in services.parameters},
     )
     return await services.jobs.take(request, inputs.arrivals)

@@ -48,7 +48,7 @@ class StreamOptions(Struct):
 
 
 class Chat(Struct):
-    """The body. *image* and *video* (URLs or base64) and *mode* are our own; so are the fields that modes declare."""
+    """The body. *image* and *video* (URLs or base64), *mode*, *callback_url* and the fields of modes are our own."""
 
     messages: list[Message]
     model: str = DEFAULT_MODEL
@@ -58,6 +58,7 @@ class Chat(Struct):
     size: str | None = None
     seconds: float | str | None = None
     mode: str | None = None
+    callback_url: str | None = None
     image: str | None = None
     video: str | None = None
 

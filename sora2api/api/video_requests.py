@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, TypeVar
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from sora2api.api.asking import number_of, only
+from sora2api.api.asking import number_of, only, postable
 from sora2api.api.body import decoded
 from sora2api.api.forms import Sent, opened, sent, typed
 from sora2api.api.inputs import ImageAddress, Inputs
@@ -28,7 +28,7 @@ class Named(Struct):
 
 
 class VideoCreate(Struct):
-    """The body of POST /v1/videos; *mode* and the fields that modes declare are our own."""
+    """The body of POST /v1/videos; *mode*, *callback_url* and the fields that modes declare are our own."""
 
     prompt: Prompt
     model: str = DEFAULT_MODEL
@@ -37,6 +37,7 @@ class VideoCreate(Struct):
     input_reference: ImageAddress | None = None
     characters: list[Named] = []
     mode: str | None = None
+    callback_url: str | None = None
 
 
 class VideoChange(Struct):
@@ -47,6 +48,7 @@ class VideoChange(Struct):
     model: str | None = None
     size: str | None = None
     seconds: str | float | None = None
+    callback_url: str | None = None
 
 
 async def create_video(request: web.Request) -> web.StreamResponse:
@@ -74,6 +76,7 @@ async def create_video(request: web.Request) -> web.StreamResponse:
                 characters=tuple(character.id for character in asked.characters),
                 owner=request[KEY].id,
                 mode=asked.mode,
+                callback_url=await postable(services, asked.callback_url, param="callback_url"),
                 extra=_extra(services, body),
             ),
             inputs.arrivals,
@@ -128,6 +131,7 @@ async def _of_source(
         seconds=seconds if given else origin.seconds,
         source=source,
         owner=request[KEY].id,
+        callback_url=await postable(services, asked.callback_url, param="callback_url"),
     )
 
 

@@ -84,9 +84,8 @@ class _Reader:
             self.news.clear()
             while self.milestones:
                 milestone = self.milestones.popleft()
-                if milestone.number <= after:
-                    continue
-                yield milestone
+                if milestone.number > after:
+                    yield milestone
                 if isinstance(milestone.event, Ended):
                     return
             for passing in self._feed.passing():

@@ -77,8 +77,11 @@ class Server:
                 env=os.environ | environment,
                 start_new_session=group,
             )
-        self.announced = json.loads(self.process.stdout.readline())
-        self.url: str = self.announced["url"]
+        announced = self.process.stdout.readline()
+        if not announced:
+            self.process.stdout.close()
+            pytest.fail(f"no server ({self.process.wait(timeout=30)}): {self.log}")
+        self.url: str = json.loads(announced)["url"]
         self.http = self.client(key)
 
     # Asking.

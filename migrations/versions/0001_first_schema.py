@@ -209,7 +209,6 @@ def upgrade() -> None:
         sa.Column("submitted_at", sa.Float(), nullable=True),
         sa.Column("ended_at", sa.Float(), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_tasks_account_id_accounts")),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_tasks_job_id_jobs"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
         sa.UniqueConstraint("job_id", "step", "attempt", name=op.f("uq_tasks_job_id_step_attempt")),
     )
@@ -242,7 +241,6 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(length=40), nullable=False),
         sa.Column("lane", sa.String(length=300), nullable=False),
         sa.Column("url", sa.String(length=2000), nullable=True),
-        sa.Column("event_type", sa.String(length=40), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),

@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from sora2api.api import chat, files, images, models, video_requests, videos
+from sora2api.api import chat, files, images, models, video_requests, videos, webhooks
 from sora2api.api.middlewares import Handler, keyed, mark
 from sora2api.media.links import PREFIX
 
@@ -30,6 +30,17 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/videos/{id}/events", videos.video_events),
     ("POST", "/videos/{id}/remix", video_requests.remix_video),
     ("POST", "/videos/{id}/cancel", videos.cancel_video),
+    ("GET", "/webhook_event_types", webhooks.list_event_types),
+    ("POST", "/webhook_endpoints", webhooks.create_endpoint),
+    ("GET", "/webhook_endpoints", webhooks.list_endpoints),
+    ("GET", "/webhook_endpoints/callback_secret", webhooks.callback_secret),
+    ("GET", "/webhook_endpoints/{id}", webhooks.get_endpoint),
+    ("POST", "/webhook_endpoints/{id}", webhooks.change_endpoint),
+    ("DELETE", "/webhook_endpoints/{id}", webhooks.delete_endpoint),
+    ("POST", "/webhook_endpoints/{id}/rotate_secret", webhooks.rotate_secret),
+    ("POST", "/webhook_endpoints/{id}/test", webhooks.test_endpoint),
+    ("GET", "/webhook_endpoints/{id}/deliveries", webhooks.list_deliveries),
+    ("POST", "/webhook_endpoints/{id}/deliveries/{delivery}/redeliver", webhooks.redeliver),
 )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sora2api.errors import InvalidRequest, NotFound
 from sora2api.notify.events import JobEnd, body, names, new_id
 from sora2api.store.database import Database
+from sora2api.store.keyset import behind
 from sora2api.store.tables import webhook_deliveries as deliveries
 from sora2api.store.tables import webhook_endpoints as endpoints
 
@@ -31,7 +32,6 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """A delivery as its owner sees it. *status_code* and *error* are of the last attempt."""
 
     id: str
-    event_type: str
     body: bytes
     status: Literal["pending", "delivered", "failed"]
     attempts: int
@@ -81,35 +81,38 @@ class Deliveries:
             event_type = next((name for name in possible if name in wanted), None)
             if event_type is not None:
                 event = told.setdefault(event_type, body(event_type, end.job_id))
-                rows.append(_row(end.owner, event_type, event, endpoint_id=endpoint.id))
+                rows.append(_row(end.owner, event, endpoint_id=endpoint.id))
         if end.callback_url is not None:
             event = told.setdefault(possible[-1], body(possible[-1], end.job_id))
-            rows.append(_row(end.owner, possible[-1], event, url=end.callback_url))
+            rows.append(_row(end.owner, event, url=end.callback_url))
         if rows:
             await connection.execute(insert(deliveries), rows)
         return bool(rows)
 
     # What an owner sees.
 
-    async def page(self, endpoint_id: str, *, after: str | None, limit: int) -> tuple[Sequence[Delivery], bool]:
-        """At most *limit* deliveries behind the one *after*, the newest first, and whether there are more."""
-        wanted = select(deliveries).where(deliveries.c.endpoint_id == endpoint_id)
-        if after is not None:
-            last = await self.get(after, endpoint_id=endpoint_id)
-            same = (deliveries.c.created_at == last.created_at) & (deliveries.c.id < last.id)
-            wanted = wanted.where((deliveries.c.created_at < last.created_at) | same)
-        wanted = wanted.order_by(deliveries.c.created_at.desc(), deliveries.c.id.desc()).limit(limit + 1)
+    async def page(
+        self, endpoint_id: str, *, after: str | None, limit: int, ascending: bool
+    ) -> tuple[Sequence[Delivery], bool]:
+        """At most *limit* deliveries behind the one *after*, by time, and whether there are more."""
+        last = None if after is None else await self.get(after, endpoint_id=endpoint_id)
+        wanted = behind(
+            select(deliveries).where(deliveries.c.endpoint_id == endpoint_id),
+            deliveries,
+            None if last is None else (last.created_at, last.id),
+            ascending=ascending,
+        )
         async with self._database.reading() as connection:
-            rows = (await connection.execute(wanted)).all()
-        return [_made(Delivery, row._mapping) for row in rows[:limit]], len(rows) > limit  # noqa: SLF001
+            rows = (await connection.execute(wanted.limit(limit + 1))).mappings().all()
+        return [_made(Delivery, row) for row in rows[:limit]], len(rows) > limit
 
     async def get(self, delivery_id: str, *, endpoint_id: str) -> Delivery:
         wanted = select(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.endpoint_id == endpoint_id)
         async with self._database.reading() as connection:
-            row = (await connection.execute(wanted)).one_or_none()
+            row = (await connection.execute(wanted)).mappings().one_or_none()
         if row is None:
             raise NotFound("There is no such delivery here.")
-        return _made(Delivery, row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+        return _made(Delivery, row)
 
     async def again(self, delivery_id: str, *, endpoint_id: str) -> Delivery:
         """Deliver anew, with all attempts; whoever has had it knows it by its id."""
@@ -190,9 +193,7 @@ class Deliveries:
         return await self._database.write(write)
 
 
-def _row(
-    owner: str, event_type: str, event: bytes, *, endpoint_id: str | None = None, url: str | None = None
-) -> dict[str, Any]:
+def _row(owner: str, event: bytes, *, endpoint_id: str | None = None, url: str | None = None) -> dict[str, Any]:
     now = time.time()
     return {
         "id": new_id(),
@@ -200,7 +201,6 @@ def _row(
         "owner": owner,
         "lane": endpoint_id or _origin(url or ""),
         "url": url,
-        "event_type": event_type,
         "body": event,
         "status": "pending",
         "attempts": 0,

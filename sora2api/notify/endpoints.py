@@ -14,6 +14,7 @@ from sora2api.errors import InvalidRequest, InvalidValue, NotFound
 from sora2api.notify.events import EVENT_TYPES
 from sora2api.notify.signing import Signer, hint_of, new_secret
 from sora2api.store.database import Database
+from sora2api.store.keyset import behind
 from sora2api.store.tables import webhook_deliveries as deliveries
 from sora2api.store.tables import webhook_endpoints as endpoints
 
@@ -71,16 +72,19 @@ class Endpoints:
     async def get(self, endpoint_id: str, *, owner: str) -> Endpoint:
         return _endpoint(await self._row(endpoint_id, owner))
 
-    async def page(self, *, owner: str, after: str | None, limit: int) -> tuple[Sequence[Endpoint], bool]:
-        """At most *limit* endpoints behind the one *after*, the newest first, and whether there are more."""
-        wanted = select(endpoints).where(endpoints.c.owner == owner)
-        if after is not None:
-            last = await self.get(after, owner=owner)
-            same = (endpoints.c.created_at == last.created_at) & (endpoints.c.id < last.id)
-            wanted = wanted.where((endpoints.c.created_at < last.created_at) | same)
-        wanted = wanted.order_by(endpoints.c.created_at.desc(), endpoints.c.id.desc()).limit(limit + 1)
+    async def page(
+        self, *, owner: str, after: str | None, limit: int, ascending: bool
+    ) -> tuple[Sequence[Endpoint], bool]:
+        """At most *limit* endpoints behind the one *after*, by time, and whether there are more."""
+        last = None if after is None else await self.get(after, owner=owner)
+        wanted = behind(
+            select(endpoints).where(endpoints.c.owner == owner),
+            endpoints,
+            None if last is None else (last.created_at, last.id),
+            ascending=ascending,
+        )
         async with self._database.reading() as connection:
-            rows = (await connection.execute(wanted)).all()
+            rows = (await connection.execute(wanted.limit(limit + 1))).all()
         return [_endpoint(row) for row in rows[:limit]], len(rows) > limit
 
     async def change(

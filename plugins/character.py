@@ -12,10 +12,11 @@ _NAME: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 
 
 class Wish(ShotList, frozen=True, kw_only=True):
-    """The `@name` that the character shall have, and what it shall play in."""
+    """The `@name` that the character shall have, what it is shown as, and what it shall play in."""
 
     name: str | None = None
     username: str | None = None
+    display_name: str = ""
 
 
 class CharacterMode(modes.Mode):
@@ -36,7 +37,8 @@ class CharacterMode(modes.Mode):
         _check(request)
         shown = bool(request.prompt.strip() or request.images or modes.is_storyboard(request))
         keep = request.operation == "cast" or not shown
-        cast = Cast(video=Kept(request.videos[0]), called=_called(request), keep=keep)
+        wish = modes.own_extra(request, Wish)
+        cast = Cast(video=Kept(request.videos[0]), called=_called(wish), display_name=wish.display_name, keep=keep)
         return Plan(steps=(cast,) if keep else (cast, _scene(request, found, Use(cast.name))))
 
 
@@ -54,8 +56,7 @@ def _check(request: Request) -> None:
         )
 
 
-def _called(request: Request) -> str | None:
-    wish = modes.own_extra(request, Wish)
+def _called(wish: Wish) -> str | None:
     called = wish.username or wish.name
     if not called:
         return None

@@ -44,11 +44,13 @@ class Media(Struct, frozen=True, kw_only=True):
 class Character(Struct, frozen=True, kw_only=True):
     """Somebody who can be shown: called by `@name`, known by reference pictures.
 
+    *display_name* is what its owner calls it, in any letters; empty: nothing but the name.
     *accounts* maps an account's id to what its engine calls the character, where an engine knows it itself.
     """
 
     id: str
     name: str
+    display_name: str = ""
     images: tuple[Media, ...] = ()
     accounts: dict[str, str] = {}
 
@@ -352,7 +354,8 @@ class Cast(Struct, frozen=True, kw_only=True, tag="cast"):
     name: str = "character"
     video: MediaInput
     called: str | None = None
-    """The `@name` it shall have, without the @; None: one is made up."""
+    """The `@name` it shall have, without the @; None: one is made of the *display_name*, or made up."""
+    display_name: str = ""
     keep: bool = True
 
 

@@ -1,51 +1,32 @@
 """The characters that an owner has: found by `@name`, made by a job, removed with it when they are temporary."""
 
-import secrets
 import time
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, or_, select, update
+from msgspec import Struct
+from sqlalchemy import Select, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sora2api.errors import InvalidValue
+from sora2api.errors import InvalidValue, NotFound
+from sora2api.jobs.naming import names
 from sora2api.jobs.records import OVER
 from sora2api.media.store import MediaStore
 from sora2api.modes import Character, Media
 from sora2api.store.database import Database
+from sora2api.store.keyset import behind
 from sora2api.store.tables import assets, characters, jobs
 
-_FIRST: Final = (
-    "amber",
-    "brave",
-    "calm",
-    "clever",
-    "gentle",
-    "lucky",
-    "merry",
-    "noble",
-    "quiet",
-    "rapid",
-    "sunny",
-    "wild",
-)
-_SECOND: Final = (
-    "badger",
-    "crane",
-    "falcon",
-    "fox",
-    "heron",
-    "lynx",
-    "marten",
-    "otter",
-    "panda",
-    "raven",
-    "tiger",
-    "wolf",
-)
-
 _encode = msgspec.json.encode
+
+
+class CharacterRecord(Struct, frozen=True):
+    """A character, and when it was made."""
+
+    character: Character
+    created_at: float
 
 
 class CharacterBook:
@@ -56,10 +37,25 @@ class CharacterBook:
         self._store = store
 
     async def find(self, owner: str, word: str) -> Character | None:
-        """An owner's character by its name or id; temporary ones are nobody else's business."""
-        named = or_(characters.c.name == word, characters.c.id == word)
-        found = await self._select(characters.c.owner == owner, named, characters.c.temporary.is_(False))
+        """An owner's character by its name or id."""
+        found = await self._select(_kept(owner), or_(characters.c.name == word, characters.c.id == word))
         return found[0] if found else None
+
+    async def get(self, owner: str, character_id: str) -> CharacterRecord:
+        """An owner's character by its id. Raises `NotFound`."""
+        found = await self._records(_rows(_kept(owner), characters.c.id == character_id))
+        if not found:
+            raise NotFound(f"There is no character {character_id!r} here.")
+        return found[0]
+
+    async def page(
+        self, owner: str, *, after: str | None, limit: int, ascending: bool
+    ) -> tuple[Sequence[CharacterRecord], bool]:
+        """At most *limit* characters behind the one with the id *after*, and whether there are more."""
+        last = None if after is None else await self.get(owner, after)
+        key = (last.created_at, last.character.id) if last else None
+        found = await self._records(behind(_rows(_kept(owner)), characters, key, ascending=ascending).limit(limit + 1))
+        return found[:limit], len(found) > limit
 
     async def of_step(self, job_id: str, step: str) -> Character | None:
         """The character that a job's step has made, if it got so far."""
@@ -72,13 +68,25 @@ class CharacterBook:
             await _check_free(connection, owner, name)
 
     async def make(
-        self, *, owner: str, job_id: str, step: str, called: str | None, images: tuple[Media, ...]
+        self,
+        *,
+        owner: str,
+        job_id: str,
+        step: str,
+        called: str | None,
+        display_name: str,
+        images: tuple[Media, ...],
     ) -> Character:
-        """A new character, which ends with its job unless it is kept. A name not given is made up."""
-        character = Character(id=_id(job_id, step), name=called or await self._free_name(owner), images=images)
+        """A new character, which ends with its job unless it is kept.
 
-        async def write(connection: AsyncConnection) -> None:
-            await _check_free(connection, owner, character.name)
+        A name not given is made of the *display_name*, or made up where there is none either.
+        """
+
+        async def write(connection: AsyncConnection) -> Character:
+            if called is not None:
+                await _check_free(connection, owner, called)
+            name = called or await _free_name(connection, owner, display_name)
+            character = Character(id=_id(job_id, step), name=name, display_name=display_name, images=images)
             await connection.execute(
                 insert(characters).values(
                     id=character.id,
@@ -94,9 +102,9 @@ class CharacterBook:
             await connection.execute(
                 update(assets).where(assets.c.id.in_(pinned)).values(role="character", expires_at=None)
             )
+            return character
 
-        await self._database.write(write)
-        return character
+        return await self._database.write(write)
 
     async def keep(self, character: Character) -> None:
         """From now on its owner has it, whatever becomes of the job."""
@@ -125,16 +133,23 @@ class CharacterBook:
         await self._store.remove(assets.c.id.in_([image.asset for image in character.images]))
 
     async def _select(self, *conditions: Any) -> tuple[Character, ...]:
-        async with self._database.reading() as connection:
-            rows = await connection.execute(select(characters.c.character).where(*conditions))
-            return tuple(msgspec.json.decode(data, type=Character) for data in rows.scalars())
+        return tuple(record.character for record in await self._records(_rows(*conditions)))
 
-    async def _free_name(self, owner: str) -> str:
+    async def _records(self, wanted: Select[Any]) -> tuple[CharacterRecord, ...]:
         async with self._database.reading() as connection:
-            while True:
-                name = f"{secrets.choice(_FIRST)}_{secrets.choice(_SECOND)}_{secrets.randbelow(900) + 100}"
-                if not await _taken(connection, owner, name):
-                    return name
+            rows = await connection.execute(wanted)
+            return tuple(
+                CharacterRecord(msgspec.json.decode(row.character, type=Character), row.created_at) for row in rows
+            )
+
+
+def _rows(*conditions: Any) -> Select[Any]:
+    return select(characters.c.character, characters.c.created_at).where(*conditions)
+
+
+def _kept(owner: str) -> Any:
+    """An owner's characters; temporary ones are nobody else's business."""
+    return (characters.c.owner == owner) & characters.c.temporary.is_(False)
 
 
 def _id(job_id: str, step: str) -> str:
@@ -150,3 +165,10 @@ async def _check_free(connection: AsyncConnection, owner: str, name: str) -> Non
 async def _taken(connection: AsyncConnection, owner: str, name: str) -> bool:
     same = select(characters.c.id).where(characters.c.owner == owner, characters.c.name == name)
     return (await connection.execute(same)).first() is not None
+
+
+async def _free_name(connection: AsyncConnection, owner: str, display_name: str) -> str:
+    for name in names(display_name):
+        if not await _taken(connection, owner, name):
+            return name
+    raise AssertionError("the names never end")

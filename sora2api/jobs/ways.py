@@ -264,6 +264,7 @@ class Ways:
             job_id=self._job.id,
             step=step.name,
             called=step.called,
+            display_name=step.display_name,
             images=tuple([await self._job.keep(frame) for frame in frames]),
         )
 

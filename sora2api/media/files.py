@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sora2api.errors import NotFound
 from sora2api.media.store import Arrival, MediaStore, record
 from sora2api.store.database import Database
+from sora2api.store.keyset import behind
 from sora2api.store.tables import assets, files
 
 Purpose = Literal["vision", "user_data"]
@@ -76,16 +77,10 @@ class FileBook:
         wanted = _kept(owner)
         if purpose is not None:
             wanted = wanted.where(files.c.purpose == purpose)
-        if after is not None:
-            last = await self.get(after, owner=owner)
-            same = files.c.created_at == last.created_at
-            if ascending:
-                wanted = wanted.where((files.c.created_at > last.created_at) | (same & (files.c.id > last.id)))
-            else:
-                wanted = wanted.where((files.c.created_at < last.created_at) | (same & (files.c.id < last.id)))
-        order = (files.c.created_at, files.c.id) if ascending else (files.c.created_at.desc(), files.c.id.desc())
+        last = None if after is None else await self.get(after, owner=owner)
+        wanted = behind(wanted, files, (last.created_at, last.id) if last else None, ascending=ascending)
         async with self._database.reading() as connection:
-            rows = (await connection.execute(wanted.order_by(*order).limit(limit + 1))).all()
+            rows = (await connection.execute(wanted.limit(limit + 1))).all()
         return [_file(row) for row in rows[:limit]], len(rows) > limit
 
     async def delete(self, file_id: str, *, owner: str) -> None:

@@ -67,6 +67,7 @@ class Server:
         **environment: str,
     ) -> None:
         self.folder = folder
+        self._environment = os.environ | environment
         self._log = folder.parent / f"{folder.name}.log"
         command = [sys.executable, "-m", "sora2api", "serve", "--port", "0", "--json", "--data-dir", str(folder)]
         with self._log.open("ab") as log:
@@ -74,7 +75,7 @@ class Server:
                 [*command, *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=os.environ | environment,
+                env=self._environment,
                 start_new_session=group,
             )
         announced = self.process.stdout.readline()
@@ -133,8 +134,8 @@ class Server:
 
     # Looking inside.
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.folder / "sora2api.db")) as database:
+    def rows(self, query: str, *, file: str = "sora2api.db") -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.folder / file)) as database:
             return database.execute(query).fetchall()
 
     def traces(self) -> tuple[int, set[Path]]:
@@ -152,6 +153,7 @@ class Server:
         """What a command on this server's folder says, as JSON."""
         done = subprocess.run(
             [sys.executable, "-m", "sora2api", *command, "--data-dir", str(self.folder), "--json"],
+            env=self._environment,
             capture_output=True,
             text=True,
             timeout=60,
@@ -191,10 +193,23 @@ def _serving(folder: Path, *options: str, **more: Any) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def serving():
+    """Runs a server for a while, which then ends as it should."""
+    return _serving
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[Server]:
     """The server that most tests share, whose sandbox is instant."""
     options = ("--sandbox-delay", "0", "--heartbeat", "0.3", "--json-limit", "3000000")
     with _serving(tmp_path_factory.mktemp("instant") / "data", *options) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gentle(tmp_path_factory) -> Iterator[Server]:
+    """A server whose videos take a while."""
+    with _serving(tmp_path_factory.mktemp("gentle") / "data", "--sandbox-delay", "1.5") as server:
         yield server
 
 

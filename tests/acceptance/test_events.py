@@ -51,13 +51,12 @@ def test_whoever_comes_back_misses_nothing_and_hears_nothing_twice(server):
     assert server.events(job, after=10**30) == []
 
 
-def test_several_listen_to_a_live_job_and_some_come_back(serve):
-    server = serve("--sandbox-delay", "2")
-    job = server.begin("a gate that takes its time")
+def test_several_listen_to_a_live_job_and_some_come_back(gentle):
+    job = gentle.begin("a gate that takes its time")
     heard: dict[int, list] = {}
 
     def listen(after: int) -> None:
-        heard[after] = [event for event in server.events(job, after=after) if event["type"] != "progress"]
+        heard[after] = [event for event in gentle.events(job, after=after) if event["type"] != "progress"]
 
     threads = [threading.Thread(target=listen, args=(after,)) for after in (0, 1, 2, 50)]
     for thread in threads:
@@ -65,15 +64,13 @@ def test_several_listen_to_a_live_job_and_some_come_back(serve):
     for thread in threads:
         thread.join(timeout=30)
 
-    whole = [event for event in server.events(job) if event["type"] not in ("progress", "waiting")]
+    whole = [event for event in gentle.events(job) if event["type"] not in ("progress", "waiting")]
     milestones = [[event for event in events if event["type"] != "waiting"] for _, events in sorted(heard.items())]
     assert milestones == [whole, whole[1:], whole[2:], []]
 
 
-def test_progress_is_told_while_it_is_made_and_never_falls(serve):
-    server = serve("--sandbox-delay", "1.5")
-
-    with server.http.stream("GET", f"/v1/videos/{server.begin('a gate')}/events") as response:
+def test_progress_is_told_while_it_is_made_and_never_falls(gentle):
+    with gentle.http.stream("GET", f"/v1/videos/{gentle.begin('a gate')}/events") as response:
         events = list(_parsed(response.iter_lines()))
 
     percents = [data["percent"] for _, kind, data in events if kind == "progress"]

@@ -40,10 +40,8 @@ def test_every_chunk_says_how_the_job_stands_and_the_outcome_in_data(server, loo
     assert look(server.file(asset["url"]))[:2] == ("mp4", (160, 96))
 
 
-def test_progress_is_told_as_reasoning(serve):
-    server = serve("--sandbox-delay", "1.5")
-
-    reply = server.stream("a slow kite")
+def test_progress_is_told_as_reasoning(gentle):
+    reply = gentle.stream("a slow kite")
 
     percents = [int(words.split()[0]) for words in reply.said("reasoning_content") if words.endswith("%\n")]
     assert len(percents) >= 3

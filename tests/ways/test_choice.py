@@ -1,12 +1,15 @@
 """Which way a step goes, on which accounts, and when it may still change."""
 
+import io
+
 import pytest
+from PIL import Image
 from ways.films import clip_of, distance, photo
 from ways.rigs import WITHOUT, Rig, becomes
 
 STORYBOARD = "[0.5s]a red kite [0.5s]rain on a roof [0.5s]a calm lake"
 FACE = photo((320, 180), ("#101060", "#e0c020", "#20b0a0"))
-BUSY = {"method": "POST", "path": "/v1/videos", "delay": 4}
+BUSY = {"method": "POST", "path": "/v1/videos", "delay": 3}
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +31,19 @@ def source(rig):
 
 
 @pytest.fixture
-def only(rig):
-    """Leaves one account in use, for one test."""
-    others = []
+def only_able(rig):
+    yield from switched_off(rig, "plain")
 
-    def left(name: str) -> None:
-        others.append({"able": "plain", "plain": "able"}[name])
-        rig.switch(others[-1], on=False)
 
-    yield left
-    for name in others:
-        rig.switch(name, on=True)
+@pytest.fixture(scope="class")
+def only_plain(rig):
+    yield from switched_off(rig, "able")
+
+
+def switched_off(rig, account: str):
+    rig.switch(account, on=False)
+    yield
+    rig.switch(account, on=True)
 
 
 def remix(rig, source, prompt: str = "at night"):
@@ -67,8 +72,7 @@ def test_a_remix_whose_account_stays_busy_is_composed_elsewhere(rig, source):
     assert rig.ended(busy).ways == ["native"]
 
 
-def test_what_nobody_else_could_compose_waits_for_its_turn(rig, source, only):
-    only("able")
+def test_what_nobody_else_could_compose_waits_for_its_turn(rig, source, only_able):
     rig.faults("able", BUSY)
     busy = rig.begin(STORYBOARD)
     before = rig.creates()
@@ -80,23 +84,27 @@ def test_what_nobody_else_could_compose_waits_for_its_turn(rig, source, only):
     assert rig.creates() == before + 2
 
 
-def test_a_remix_whose_account_is_not_in_use_is_composed(rig, source, only):
-    only("plain")
-
-    made = remix(rig, source)
-
-    assert made.ways == ["composed"]
-    assert distance(made.film.frames[0], source.film.at(0.75)) < 0.03
-
-
-def test_a_character_of_one_account_is_shown_by_another(rig, only):
+@pytest.fixture(scope="module")
+def anna(rig) -> str:
+    """A character that the account `able` knows."""
     assert rig.ask("", ("video", clip_of(FACE)), name="anna.k").is_success
     assert rig.make("@anna.k waves").ways == ["native"]
-    only("plain")
+    return "@anna.k"
 
-    made = rig.make("@anna.k waves")
 
-    assert made.ways == ["composed"]
+@pytest.mark.usefixtures("source", "anna", "only_plain")
+class TestWithoutTheAccountThatMadeIt:
+    def test_a_remix_is_composed(self, rig, source):
+        made = remix(rig, source)
+
+        assert made.ways == ["composed"]
+        assert distance(made.film.frames[0], source.film.at(0.75)) < 0.03
+
+    def test_a_character_is_shown_by_its_pictures(self, rig, anna):
+        made = rig.make(f"{anna} waves")
+
+        assert made.ways == ["composed"]
+        assert distance(made.film.frames[0], Image.open(io.BytesIO(FACE)).convert("RGB")) < 0.03
 
 
 def test_what_an_engine_does_not_take_is_composed(rig, source):
@@ -122,6 +130,7 @@ def test_no_file_on_its_way_outlives_its_job(rig, source):
     assert becomes(lambda: list((rig.data / "scratch").iterdir()) == [])
 
 
+@pytest.mark.slow
 def test_all_shots_are_made_on_one_model(new_rig):
     rig = new_rig()
     for name in ("one", "two"):
@@ -137,6 +146,7 @@ def test_all_shots_are_made_on_one_model(new_rig):
     assert {name for names in models for (name,) in names} == {"one sandbox-video", "two sandbox-video"}
 
 
+@pytest.mark.slow
 def test_shots_whose_model_is_gone_fail_clearly_after_a_while(new_rig):
     rig = new_rig()
     for name in ("one", "two"):
@@ -169,6 +179,7 @@ def test_lengths_that_an_engine_rounds_up_are_trimmed(new_rig):
     assert distance(film.at(0.5 - 1 / 12), second.frames[0]) < 0.03
 
 
+@pytest.mark.slow
 def test_a_video_whose_file_has_expired_can_still_be_remixed(new_rig):
     rig = new_rig()
     rig.sandbox("plain", *WITHOUT)

@@ -34,6 +34,7 @@ def test_a_kill_after_shot_two_of_three_makes_only_shot_three(new_rig, point):
     assert min(made.progress, default=100) >= 33
 
 
+@pytest.mark.slow
 def test_what_an_engine_has_natively_is_gone_on_with_though_its_account_is_not_in_use_any_more(new_rig):
     rig = started(new_rig(), "record:1")
     job = rig.begin(STORYBOARD)

@@ -1,4 +1,4 @@
-"""The mode that makes a new video out of one made here: a remix, an edit, or what comes next."""
+"""The mode that makes a new video out of another: a remix, an edit, or what comes next."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from sora2api import modes
 from sora2api.errors import InvalidValue, MissingParameter, UnsupportedFeature
-from sora2api.modes import Change, Extend, Found, Known, Plan, Reference, Request, Source, VideoReference
+from sora2api.modes import Change, Extend, Found, Known, Media, Plan, Reference, Request, Source, VideoReference
 
 # Each part begins where its run of characters begins, so that a long prompt is read in linear time.
 _SHARED = re.compile(
@@ -31,7 +31,7 @@ class RemixMode(modes.Mode):
     name = "remix"
     api_version = modes.API_VERSION
     priority = 30
-    description = "A video made here, made anew with a change, or continued."
+    description = "A video made anew with a change, or continued."
     parameters = Target
 
     def accepts(self, request: Request) -> bool:
@@ -46,7 +46,7 @@ class RemixMode(modes.Mode):
     def plan(self, request: Request, found: Found) -> Plan:
         if request.makes == "image":
             raise InvalidValue(f"{request.model} makes images; a video is remixed by a video model.", param="model")
-        if request.images or request.videos:
+        if request.images or (request.videos and _targets(request)):
             raise UnsupportedFeature("A remix takes no image or video beside the one that it changes.")
         prompt = modes.styled(_SHARED.sub("", request.prompt).strip())
         if not prompt:
@@ -73,9 +73,17 @@ def _targets(request: Request) -> tuple[str, ...]:
 
 
 def _source(request: Request, found: Found) -> Source:
-    sources = {found.videos[word].video: found.videos[word] for word in _targets(request)}
+    named = {found.videos[word].video: found.videos[word] for word in _targets(request)}
+    sources = [*named.values(), *(_sent(video, request) for video in request.videos)]
     if not sources:
         raise MissingParameter("Name the video to change: its id, share id or link.", param="video")
     if len(sources) > 1:
         raise InvalidValue("The request names several videos; a remix changes one.", param="prompt")
-    return next(iter(sources.values()))
+    return sources[0]
+
+
+def _sent(video: Media, request: Request) -> Source:
+    """A video that came with the request, which nobody here knows anything of."""
+    return Source(
+        video="", prompt="", model=request.model, size=request.size, seconds=video.seconds or 0.0, media=video
+    )

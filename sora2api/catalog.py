@@ -122,3 +122,20 @@ class Catalog:
         if seconds is not None and model.max_seconds is not None and seconds > model.max_seconds:
             raise InvalidValue(f"{model.name} makes videos of at most {model.max_seconds:g} s.", param="seconds")
         return size or model.size, None if model.makes == "image" else seconds or model.seconds
+
+    def nearest(self, model: Model, size: str) -> str:
+        """The *size* where the model makes it, else the one most like it: as wide or high, and about as large."""
+        if not model.sizes or size in model.sizes:
+            return size
+        wide, area = _wide(size), _area(size)
+        return min(model.sizes, key=lambda other: (_wide(other) != wide, abs(_area(other) - area)))
+
+
+def _wide(size: str) -> bool:
+    width, height = map(int, size.split("x"))
+    return width >= height
+
+
+def _area(size: str) -> int:
+    width, height = map(int, size.split("x"))
+    return width * height

@@ -56,7 +56,10 @@ class Character(Struct, frozen=True, kw_only=True):
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """A video made here that a request refers to. *media* is None once its file has expired; then *frame* remains."""
+    """A video that a request refers to. *media* is None once its file has expired; then *frame* remains.
+
+    *video* is the id of one made here, and empty for one that came with the request.
+    """
 
     video: str
     prompt: str

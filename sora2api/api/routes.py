@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from sora2api.api import chat, files, images, models, video_requests, videos, webhooks
+from sora2api.api import characters, chat, files, images, models, video_requests, videos, webhooks
 from sora2api.api.middlewares import Handler, keyed, mark
 from sora2api.media.links import PREFIX
 
@@ -24,6 +24,10 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/videos", videos.list_videos),
     ("POST", "/videos/edits", video_requests.edit_video),
     ("POST", "/videos/extensions", video_requests.extend_video),
+    ("POST", "/videos/characters", characters.create_character),
+    ("GET", "/videos/characters", characters.list_characters),
+    ("GET", "/videos/characters/{id}", characters.get_character),
+    ("DELETE", "/videos/characters/{id}", characters.delete_character),
     ("GET", "/videos/{id}", videos.get_video),
     ("DELETE", "/videos/{id}", videos.delete_video),
     ("GET", "/videos/{id}/content", videos.video_content),

@@ -1,5 +1,6 @@
 """POST /v1/videos and its kin (create, remix, edit, extend): jobs by the wire format of OpenAI's Videos API."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeVar
 
 from aiohttp import web
@@ -12,9 +13,9 @@ from sora2api.api.inputs import ImageAddress, Inputs
 from sora2api.api.replies import reply
 from sora2api.api.services import KEY, SERVICES, Services
 from sora2api.api.videos import POLL_AFTER, video_object
-from sora2api.errors import InvalidValue, MissingParameter, UnsupportedFeature
+from sora2api.errors import InvalidValue, MissingParameter
 from sora2api.jobs import JobRecord
-from sora2api.modes import Operation, Request
+from sora2api.modes import Media, Model, Operation, Request
 
 DEFAULT_MODEL: Final = "sora-2"
 _LONGEST_PROMPT: Final = 32_000
@@ -103,41 +104,65 @@ async def _change(request: web.Request, operation: Operation, *, source: str | N
         body = await sent(request, inputs)
         asked = _decoded(body, VideoChange)
         source = source or (asked.video.id if asked.video else None)
-        if source is None:
-            if "video" in body.files:
-                raise UnsupportedFeature("A video is changed by its id; this one was not made here.", param="video")
-            raise MissingParameter("`video` is missing: the video to change, by its id.", param="video")
-        job = await services.jobs.take(await _of_source(request, services, asked, operation, source), inputs.arrivals)
+        # A file beside an id is not looked at: an SDK sends one where it must send something.
+        films = () if source else only("video", body.files.get("video", []), param="video")
+        origin = await _origin(services, source, films, owner=request[KEY].id)
+        if not (asked.model or origin.model):
+            raise MissingParameter("`model` is missing: what shall change the video.", param="model")
+        model = services.catalog.resolve(asked.model or origin.model)
+        services.catalog.check_served(model)
+        size, seconds = _form(services, asked, operation, model, origin)
+        job = await services.jobs.take(
+            Request(
+                operation=operation,
+                model=asked.model or origin.model,
+                makes=model.makes,
+                prompt=asked.prompt,
+                size=size,
+                seconds=seconds,
+                source=source,
+                videos=films,
+                owner=request[KEY].id,
+                callback_url=await postable(services, asked.callback_url, param="callback_url"),
+            ),
+            inputs.arrivals if films else (),
+        )
     return _accepted(request, services, job)
 
 
-async def _of_source(
-    request: web.Request, services: Services, asked: VideoChange, operation: Operation, source: str
-) -> Request:
-    """A change of a video made here, in its own form where the request names no other."""
-    origin = await services.jobs.get(source, owner=request[KEY].id)
-    model = services.catalog.resolve(asked.model or origin.model)
-    services.catalog.check_served(model)
+class _Origin(Struct, frozen=True):
+    """What is known of the video to change; of one that was not made here no model."""
+
+    size: str
+    seconds: float | None
+    model: str = ""
+
+
+async def _origin(services: Services, source: str | None, films: Sequence[Media], *, owner: str) -> _Origin:
+    if source is not None:
+        job = await services.jobs.get(source, owner=owner)
+        return _Origin(job.size, job.seconds, job.model)
+    if not films:
+        raise MissingParameter("`video` is missing: the video to change, by its id or as a file.", param="video")
+    return _Origin(f"{films[0].width // 2 * 2}x{films[0].height // 2 * 2}", films[0].seconds)
+
+
+def _form(
+    services: Services, asked: VideoChange, operation: Operation, model: Model, origin: _Origin
+) -> tuple[str, float | None]:
+    """The size and length asked for, else the origin's as far as the model makes them."""
     given = number_of(asked.seconds)
-    size, seconds = services.catalog.fit(model, size=asked.size, seconds=given)
     if operation == "extend" and given is None:
         raise MissingParameter("`seconds` is missing: how long to go on.", param="seconds")
-    return Request(
-        operation=operation,
-        model=asked.model or origin.model,
-        makes="video",
-        prompt=asked.prompt,
-        size=size if asked.size else origin.size,
-        seconds=seconds if given else origin.seconds,
-        source=source,
-        owner=request[KEY].id,
-        callback_url=await postable(services, asked.callback_url, param="callback_url"),
-    )
+    size, seconds = services.catalog.fit(model, size=asked.size, seconds=given)
+    if given is None and origin.seconds is not None:
+        seconds = min(origin.seconds, model.max_seconds or origin.seconds)
+    return size if asked.size else services.catalog.nearest(model, origin.size), seconds
 
 
 def _decoded(body: Sent, fields: type[Fields]) -> Fields:
     """The fields of JSON or a form, where a value that has to be an object or a list may be JSON text."""
-    known = fields.__struct_fields__
+    known = set(fields.__struct_fields__) - {"prompt"}
     values = {name: opened(value) if name in known else value for name, value in body.fields.items()}
     if not values.get("prompt"):
         raise MissingParameter("`prompt` is missing or empty.", param="prompt")

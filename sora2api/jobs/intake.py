@@ -164,7 +164,7 @@ class Intake:
             prompt=request.prompt,
             size=size,
             seconds=seconds,
-            source=made.source.video if isinstance(made, Change | Extend) else None,
+            source=made.source.video or None if isinstance(made, Change | Extend) else None,
             request=request,
             plan=plan,
             status="queued",

@@ -222,7 +222,7 @@ class Ways:
             return _Origin(begun.account_id, begun.parameters.source)
         try:
             made = {media.asset for media in (await self._ledger.get(step.source.video)).media()}
-        except NotFound:  # deleted meanwhile
+        except NotFound:  # it was deleted meanwhile, or never made here
             return None
         for task in await self._ledger.tasks(step.source.video):
             if task.engine_task and task.result and made & {media.asset for media in task.result.media}:

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 from sora2api.accounts import AccountBook, Engines, Pool
 from sora2api.accounts import Health as AccountHealth
@@ -24,18 +26,20 @@ from sora2api.auth.keys import KeyBook
 from sora2api.auth.sessions import Sessions as PanelSessions
 from sora2api.catalog import Catalog
 from sora2api.egress import GuardedFetch, Sessions
-from sora2api.errors import EngineError
+from sora2api.errors import EngineError, Sora2ApiError
 from sora2api.jobs import Jobs
 from sora2api.jobs.aftercare import Aftercare
 from sora2api.jobs.carry import Carrier
 from sora2api.jobs.characters import CharacterBook
+from sora2api.jobs.fetch import Fetches
 from sora2api.jobs.intake import Intake
 from sora2api.jobs.ledger import Ledger
 from sora2api.jobs.lost import LostSubmits
 from sora2api.jobs.once import Requests
 from sora2api.jobs.poller import Pollers
 from sora2api.jobs.runner import Lifetimes, Runner
-from sora2api.jobs.tasks import Limits, Tasks
+from sora2api.jobs.submit import Submits
+from sora2api.jobs.tasks import Tasks
 from sora2api.media.files import FileBook
 from sora2api.media.links import Links
 from sora2api.media.receiving import Receiving
@@ -60,7 +64,6 @@ log = logging.getLogger(__name__)
 _ENGINE_FIELDS: Final = ("seed", "negative_prompt", "fps", "num_frames", "num_inference_steps", "guidance_scale")
 """Fields of a request's body that go on to the engine as they are."""
 _CLEAN_EVERY: Final = 60.0
-_LAST_ANSWERS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +110,13 @@ async def assembled(
         await catalog.load()
         modes = await _modes(stack, registry)
         webhooks = _webhooks(stack, database, vault, fetch)
+        sandbox = await _sandbox(stack, folder, settings, accounts)
         jobs = await _jobs(
             stack, settings, database, store, accounts, modes, registry, sessions, deliveries=webhooks.deliveries
         )
         links = Links(vault.derived("links"), lifetime=settings.output_lifetime)
-        sandbox = await _sandbox(stack, folder, settings, accounts)
         await _watch(stack, database, first_start, keys, accounts, catalog)
-        _keep(stack, _clean(jobs, webhooks.deliveries), name="cleaning")
+        _keep(stack, partial(_clean, jobs, webhooks.deliveries), name="cleaning")
         health = _health(jobs, store, database, accounts, registry)
         services = Services(
             settings=settings,
@@ -175,7 +178,7 @@ async def _accounts(
     engines = Engines(registry.drivers, sessions, fetch=fetch, default_proxy=settings.default_proxy)
     pool = Pool(book, engines, sandbox=settings.sandbox, strategy=settings.strategy)
     health = AccountHealth(book, engines, pool)
-    _keep(stack, health.keep_checking(), name="checking accounts")
+    _keep(stack, health.keep_checking, name="checking accounts")
     return _Accounts(book, engines, pool, health)
 
 
@@ -184,7 +187,7 @@ def _webhooks(stack: AsyncExitStack, database: Database, vault: Secrets, fetch: 
     signer = Signer(vault)
     deliveries, endpoints = Deliveries(database), Endpoints(database, signer)
     sender = Sender(deliveries, endpoints, signer, fetch)
-    _keep(stack, sender.run(), name="webhooks")
+    _keep(stack, sender.run, name="webhooks")
     return Webhooks(endpoints, deliveries, signer, sender)
 
 
@@ -211,18 +214,22 @@ async def _jobs(
     ledger = Ledger(database, deliveries)
     characters = CharacterBook(database, store)
     book, engines, pool, health = accounts.book, accounts.engines, accounts.pool, accounts.health
-    pollers = Pollers(book, engines, health, longest=settings.poll_interval)
+    pollers = Pollers(book, engines, longest=settings.poll_interval)
     lost = LostSubmits(book, engines, ledger, interval=settings.lookup_interval)
+    submits = Submits(book=book, engines=engines, health=health, lost=lost, ledger=ledger, tries=settings.tries)
+    fetches = Fetches(
+        book=book, engines=engines, pool=pool, ledger=ledger, store=store, file_size=4 * settings.upload_limit
+    )
     tasks = Tasks(
         book=book,
-        engines=engines,
         pool=pool,
         health=health,
         pollers=pollers,
-        lost=lost,
+        submits=submits,
+        fetches=fetches,
         ledger=ledger,
-        store=store,
-        limits=Limits(queue_timeout=settings.queue_timeout, tries=settings.tries, file_size=4 * settings.upload_limit),
+        queue_timeout=settings.queue_timeout,
+        tries=settings.tries,
     )
     carrier = Carrier(
         pool=pool,
@@ -254,7 +261,7 @@ async def _jobs(
     await runner.open()
     stack.push_async_callback(pollers.close)
     stack.push_async_callback(aftercare.close)
-    stack.push_async_callback(tasks.close, patience=_LAST_ANSWERS)
+    stack.push_async_callback(submits.close, patience=settings.shutdown_timeout)
     stack.push_async_callback(runner.close)
     versions = {plugin.name: plugin.version for plugin in registry.plugins if plugin.status == "ready"}
     intake = Intake(
@@ -268,6 +275,7 @@ async def _jobs(
         store=store,
         pool=pool,
         requests=requests,
+        characters=characters,
         queue_limit=settings.queue_limit,
     )
 
@@ -310,7 +318,7 @@ async def _sandbox(stack: AsyncExitStack, folder: Path, settings: Settings, acco
                 await child.stop()
             await asyncio.sleep(1)
 
-    _keep(stack, keep(), name="sandbox wanted")
+    _keep(stack, keep, name="sandbox wanted")
     return child
 
 
@@ -326,7 +334,6 @@ async def _watch(
 
     async def reload_accounts() -> None:
         await accounts.book.load()
-        await accounts.health.check_new()
         accounts.pool.look_again()
 
     watch = RevisionWatch(database)
@@ -368,9 +375,18 @@ async def _clean(jobs: Jobs, deliveries: Deliveries) -> None:
             await asyncio.sleep(_CLEAN_EVERY)
 
 
-def _keep(stack: AsyncExitStack, work: Any, *, name: str) -> None:
-    """Run *work* until the server closes."""
-    task = asyncio.create_task(work, name=name)
+def _keep(stack: AsyncExitStack, work: Callable[[], Awaitable[None]], *, name: str) -> None:
+    """Run *work*, which has no end, until the server closes; if it is broken off, that is said and it begins anew."""
+
+    async def keep() -> None:
+        while True:
+            try:
+                await work()
+            except (SQLAlchemyError, OSError, Sora2ApiError):
+                log.exception("broken off", extra={"work": name})
+                await asyncio.sleep(1)
+
+    task = asyncio.create_task(keep(), name=name)
 
     async def stop() -> None:
         task.cancel()

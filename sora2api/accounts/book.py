@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -14,7 +14,7 @@ from sora2api.drivers import EngineModel
 from sora2api.errors import InvalidValue, NotFound
 from sora2api.store.database import Database, bump
 from sora2api.store.secrets import Secrets
-from sora2api.store.tables import accounts, tasks
+from sora2api.store.tables import accounts
 
 Slot = Literal["image", "video"]
 
@@ -71,14 +71,11 @@ class AccountBook:
         """Whether an account other than the sandbox's was ever added."""
 
     async def load(self) -> None:
-        """Read the accounts, the removed ones too as long as they have live tasks."""
-        followed = select(tasks.c.account_id).where(tasks.c.ended_at.is_(None))
-        wanted = accounts.c.removed_at.is_(None) | accounts.c.id.in_(followed)
+        """Read the accounts, the removed ones too: jobs that they worked know them by id."""
         async with self._database.reading() as connection:
-            rows = (await connection.execute(select(accounts).where(wanted).order_by(accounts.c.created_at))).all()
-            ever = await connection.execute(select(accounts.c.id).where(~accounts.c.sandbox).limit(1))
-            self.ever_real = ever.first() is not None
+            rows = (await connection.execute(select(accounts).order_by(accounts.c.created_at))).all()
         self._accounts = {row.id: self._account(row) for row in rows}
+        self.ever_real = any(not account.sandbox for account in self._accounts.values())
 
     def all(self) -> Sequence[Account]:
         return tuple(self._accounts.values())
@@ -111,7 +108,7 @@ class AccountBook:
         settings: dict[str, Any] | None = None,
         sandbox: bool = False,
     ) -> Account:
-        if any(account.name == name and account.removed_at is None for account in self._accounts.values()):
+        if not sandbox and any(known.name == name and known.removed_at is None for known in self._accounts.values()):
             raise InvalidValue(f"There is an account named {name!r} already.", param="name")
         account = Account(
             id=SANDBOX if sandbox else f"acc_{secrets.token_hex(8)}",
@@ -146,21 +143,32 @@ class AccountBook:
         return account
 
     async def change(self, account_id: str, **changes: Any) -> Account:
-        """Change fields of an account; what the account learns of itself while it works is changed here too."""
+        """Change fields of an account, for other processes to hear of."""
+        return await self._write(account_id, changes, also=bump)
+
+    async def note(self, account_id: str, **changes: Any) -> Account:
+        """Write down what the server itself has learned of an account; that is nobody else's news."""
+        return await self._write(account_id, changes, also=_nothing)
+
+    async def _write(
+        self, account_id: str, changes: dict[str, Any], *, also: Callable[[AsyncConnection], Awaitable[None]]
+    ) -> Account:
         changed = msgspec.structs.replace(self.get(account_id), **changes)
+        columns = self._columns(changed, changes)
 
         async def write(connection: AsyncConnection) -> None:
-            await connection.execute(
-                update(accounts).where(accounts.c.id == account_id).values(**self._columns(changed, changes))
-            )
-            await bump(connection)
+            await connection.execute(update(accounts).where(accounts.c.id == account_id).values(**columns))
+            await also(connection)
 
         await self._database.write(write)
-        self._accounts[account_id] = changed
-        return changed
+        # another change may have come in between
+        self._accounts[account_id] = msgspec.structs.replace(self.get(account_id), **changes)
+        return self._accounts[account_id]
 
     async def remove(self, account_id: str) -> None:
         """Give it no new tasks; those it has are followed to their end."""
+        if self.get(account_id).sandbox:
+            raise InvalidValue("The sandbox's account comes and goes with the sandbox.", param="name")
         await self.change(account_id, removed_at=time.time())
 
     def _columns(self, account: Account, names: Collection[str]) -> dict[str, Any]:
@@ -178,3 +186,7 @@ class AccountBook:
         values["settings"] = msgspec.json.decode(values["settings"])
         values["models"] = msgspec.json.decode(values["models"], type=tuple[EngineModel, ...])
         return Account(**values)
+
+
+async def _nothing(_connection: AsyncConnection) -> None:
+    return

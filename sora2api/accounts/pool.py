@@ -8,7 +8,8 @@ passed over.
 import asyncio
 import random
 import time
-from collections import Counter, deque
+from bisect import insort
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -62,7 +63,7 @@ class Pool:
         self._held: dict[tuple[str, Slot], dict[str, str]] = {}
         self._where: dict[str, tuple[str, Slot]] = {}
         self._by_owner: Counter[str] = Counter()
-        self._waiting: dict[Need, dict[str, deque[_Waiter]]] = {}
+        self._waiting: dict[Need, dict[str, list[_Waiter]]] = {}
         self._given = 0
         self._last_use: dict[str, int] = {}
         self._unserved: dict[tuple[str, str], float] = {}
@@ -73,7 +74,7 @@ class Pool:
         """The accounts that are in use and can do it, whether or not they rest or have a free slot."""
         found = []
         for account in self._book.all():
-            if need.account not in (None, account.id) or not self._in_use(account):
+            if need.account not in (None, account.id) or not (self._in_use(account) or _goes_on(account, need)):
                 continue
             model = self._engine_model(account, need)
             if model is not None and account.slots(need.slot) > 0:
@@ -114,7 +115,7 @@ class Pool:
     async def lease(self, need: Need, *, task: str, owner: str, admitted: float) -> Lease:
         """Wait for an account that offers what is needed, and hold one of its slots for *task*."""
         waiter = _Waiter(owner=owner, task=task, admitted=admitted)
-        self._waiting.setdefault(need, {}).setdefault(owner, deque()).append(waiter)
+        insort(self._waiting.setdefault(need, {}).setdefault(owner, []), waiter, key=lambda other: other.admitted)
         self.look_again()
         try:
             return await waiter.lease
@@ -152,7 +153,7 @@ class Pool:
         """Give leases as long as somebody who waits can be served."""
         while (best := self._next()) is not None:
             need, waiter, account, model = best
-            self._waiting[need][waiter.owner].popleft()
+            del self._waiting[need][waiter.owner][0]
             self.hold(waiter.task, account_id=account.id, slot=need.slot, owner=waiter.owner)
             self._given += 1
             self._last_use[account.id] = self._given
@@ -177,7 +178,7 @@ class Pool:
         owners = self._waiting[need]
         for owner, queue in list(owners.items()):
             while queue and not _waits(queue[0]):
-                queue.popleft()
+                del queue[0]
             if not queue:
                 del owners[owner]
         if not owners:
@@ -220,6 +221,11 @@ class Pool:
             if _waits(waiter) and waiter.admitted < admitted
         )
         return f"Waiting for a {need.slot} slot on {_names(ready)}: {ahead} ahead."
+
+
+def _goes_on(account: Account, need: Need) -> bool:
+    """Whether a job that the sandbox has begun may end there, though an engine has been connected since."""
+    return account.sandbox and need.engine_model is not None
 
 
 def _waits(waiter: _Waiter) -> bool:

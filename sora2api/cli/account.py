@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ def list_(*, data_dir: Path, as_json: bool) -> None:
 @state_options
 def remove(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Remove an account, by name or id; its tasks are followed to their end."""
-    run(_change(data_dir, name, {"removed_at": time.time()}, as_json=as_json))
+    run(_remove(data_dir, name, as_json=as_json))
 
 
 @command.command()
@@ -140,12 +142,9 @@ def _checked(given: dict[str, Any], drivers: Any) -> dict[str, Any]:
 
 
 async def _list(folder: Path, *, as_json: bool) -> None:
-    from sora2api.accounts import Account, AccountBook
-    from sora2api.store.secrets import Secrets
+    from sora2api.accounts import Account
 
-    async with open_state(folder) as database:
-        book = AccountBook(database, await asyncio.to_thread(Secrets.open, folder))
-        await book.load()
+    async with _book(folder) as book:
         accounts = [account for account in book.all() if account.removed_at is None]
 
     def state(account: Account) -> str:
@@ -171,14 +170,32 @@ def _public(account: Any) -> dict[str, Any]:
     return fields | {"models": [model.name for model in account.models], "rests_until": account.rests_until}
 
 
+async def _remove(folder: Path, name: str, *, as_json: bool) -> None:
+    async with _book(folder) as book:
+        account = book.named(name)
+        await book.remove(account.id)
+    _say(account, as_json=as_json)
+
+
 async def _change(folder: Path, name: str, changes: dict[str, Any], *, as_json: bool) -> None:
+    async with _book(folder) as book:
+        account = await book.change(book.named(name).id, **changes)
+    _say(account, as_json=as_json)
+
+
+@asynccontextmanager
+async def _book(folder: Path) -> AsyncIterator[Any]:
+    """The accounts of a data directory."""
     from sora2api.accounts import AccountBook
     from sora2api.store.secrets import Secrets
 
     async with open_state(folder) as database:
         book = AccountBook(database, await asyncio.to_thread(Secrets.open, folder))
         await book.load()
-        account = await book.change(book.named(name).id, **changes)
+        yield book
+
+
+def _say(account: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(_public(account))
     else:

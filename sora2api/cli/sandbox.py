@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 @click.option("--port", default=8100, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--data-dir", metavar="DIR", help="The data directory; the sandbox keeps to its folder `sandbox` in it.")
 @click.option(
-    "--key", "keys", multiple=True, default=("sk-sandbox",), show_default=True, help="An API key; may be repeated."
+    "--key",
+    "keys",
+    multiple=True,
+    envvar="SORA2API_SANDBOX_KEY",
+    default=("sk-sandbox",),
+    show_default=True,
+    help="An API key; may be repeated.",
 )
 @click.option(
     "--delay",

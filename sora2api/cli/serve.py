@@ -68,7 +68,8 @@ async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
                     site = web.TCPSite(runner, settings.host, settings.port)
                     await site.start()
                     await _until_ready(server, stop)
-                    _announce(server, f"http://{_shown(settings.host)}:{site.port}", as_json=as_json)
+                    if not stop.is_set():
+                        _announce(server, f"http://{_shown(settings.host)}:{site.port}", as_json=as_json)
                     await stop.wait()
                 finally:
                     server.jobs.drain()
@@ -91,7 +92,7 @@ async def _until_ready(server: Any, stop: asyncio.Event) -> None:
         await asyncio.wait((stopping, up), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     up.cancel()
-    server.health.ready = True
+    server.health.ready = not stop.is_set()
 
 
 def _announce(server: Any, url: str, *, as_json: bool) -> None:

@@ -74,8 +74,12 @@ class Aftercare:
         finally:
             if not _being_cancelled():
                 task.ended_at = time.time()
-                await self._ledger.note(task)
-                self._pool.release(task.id)
+                try:
+                    if task.result is None:
+                        await self._ledger.note(task)
+                    await self._ledger.forget(task)
+                finally:
+                    self._pool.release(task.id)
 
     async def _found(self, task: TaskRecord) -> bool:
         """Whether the engine had taken a task that was being submitted when its job ended."""

@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AbstractContextManager, aclosing
 from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from sora2api.accounts import Pool
 from sora2api.errors import Draining, NotFound, QueueFull
+from sora2api.jobs.characters import CharacterBook, CharacterRecord
 from sora2api.jobs.intake import Intake
 from sora2api.jobs.ledger import Ledger, Numbered
 from sora2api.jobs.once import Once, Requests, digest
@@ -38,8 +39,10 @@ class Jobs:
         store: MediaStore,
         pool: Pool,
         requests: Requests,
+        characters: CharacterBook,
         queue_limit: int,
     ) -> None:
+        self._characters = characters
         self._requests = requests
         self._database = database
         self._intake = intake
@@ -167,23 +170,41 @@ class Jobs:
         job = await self.get(job_id, owner=owner)
         live = self._runner.live.get(job_id)
         if live is not None:
-            await self._runner.cancel(live)
+            await asyncio.shield(asyncio.ensure_future(self._runner.cancel(live)))
         return live.record if live is not None else job
 
     async def delete(self, job_id: str, *, owner: str) -> None:
-        """Remove a job with its files, prompt and events; a running one is cancelled first."""
+        """Remove a job with its files, prompt and events; a running one is cancelled first.
+
+        Of tasks that go on at an engine, what is needed to see to them stays until they have ended.
+        """
         await self.cancel(job_id, owner=owner)
+        await asyncio.shield(asyncio.ensure_future(self._delete(job_id)))
+
+    async def _delete(self, job_id: str) -> None:
         await self._store.remove((assets.c.job_id == job_id) & (assets.c.role != "character"))
-        gone = delete(jobs).where(jobs.c.id == job_id)
-        await self._database.write(lambda connection: connection.execute(gone))
+        await self._ledger.delete(job_id)
+
+    async def character(self, character_id: str, *, owner: str) -> CharacterRecord:
+        return await self._characters.get(owner, character_id)
+
+    async def characters(
+        self, *, owner: str, after: str | None, limit: int, ascending: bool
+    ) -> tuple[Sequence[CharacterRecord], bool]:
+        """At most *limit* characters behind the one with the id *after*, and whether there are more."""
+        return await self._characters.page(owner, after=after, limit=limit, ascending=ascending)
+
+    async def forget_character(self, character_id: str, *, owner: str) -> None:
+        """Remove a character with its pictures, here and at engines; videos that show it stay."""
+        record = await self.character(character_id, owner=owner)
+        await self._runner.dismiss(record.character)
 
     async def clean_up(self, *, at_most: int = 200) -> int:
         """Remove files that have expired; how many. The jobs stay, without their files. Old keys are forgotten."""
-        expired = select(assets.c.id).where(assets.c.expires_at < time.time()).limit(at_most)
+        in_use = {asset for live in self._runner.live.values() for asset in live.uses()}
+        expired = select(assets.c.id).where(assets.c.expires_at < time.time()).where(assets.c.id.not_in(in_use))
         async with self._database.reading() as connection:
-            found = (await connection.execute(expired)).scalars().all()
-        in_use = {media.asset for live in self._runner.live.values() for media in _inputs(live.request)}
-        removable = [asset for asset in found if asset not in in_use]
+            removable = (await connection.execute(expired.limit(at_most))).scalars().all()
         await self._requests.forget()
         if removable:
             await self._store.remove(assets.c.id.in_(removable))
@@ -194,8 +215,3 @@ class Jobs:
         wanted = select(jobs.c.status, func.count().label("jobs")).group_by(jobs.c.status)
         async with self._database.reading() as connection:
             return {row.status: row.jobs for row in await connection.execute(wanted)}
-
-
-def _inputs(request: Request) -> tuple[Media, ...]:
-    mask = () if request.mask is None else (request.mask,)
-    return (*request.images, *mask, *request.videos)

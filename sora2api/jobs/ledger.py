@@ -1,19 +1,19 @@
 """What is written down of jobs, so that a restart can go on: jobs, steps, tasks and events."""
 
+import logging
 import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import NotFound
 from sora2api.jobs.once import known, remember
 from sora2api.jobs.records import (
-    OVER,
     JobKind,
     JobRecord,
     Parameters,
@@ -31,6 +31,8 @@ from sora2api.notify import Deliveries
 from sora2api.store.database import Database
 from sora2api.store.tables import assets, characters, events, jobs, steps, tasks
 
+log = logging.getLogger(__name__)
+
 
 class Numbered(Struct, frozen=True, kw_only=True):
     """A milestone with its number, or a passing event with the number of the last milestone."""
@@ -38,6 +40,15 @@ class Numbered(Struct, frozen=True, kw_only=True):
     number: int
     at: float
     event: Event
+
+
+class Past(Struct, kw_only=True):
+    """An unfinished job with what was written down of it."""
+
+    job: JobRecord
+    steps: dict[str, bytes] = {}
+    tasks: list[TaskRecord] = []
+    events: list[Numbered] = []
 
 
 class Ledger:
@@ -136,11 +147,53 @@ class Ledger:
             raise NotFound("There is no such video here.")
         return job_from(row)
 
-    async def unfinished(self) -> Sequence[JobRecord]:
-        """All jobs that are not over, the oldest first."""
-        wanted = select(jobs).where(jobs.c.status.not_in(OVER)).order_by(jobs.c.created_at, jobs.c.id)
+    async def unfinished(self) -> Sequence[Past]:
+        """All jobs that are not over, the oldest first, with what was written down of them.
+
+        One that cannot be read is left alone, and said in the log.
+        """
+        open_ = jobs.c.status.in_(("queued", "in_progress"))
+        ids = select(jobs.c.id).where(open_)
+        found: dict[str, Past] = {}
         async with self._database.reading() as connection:
-            return [job_from(row) for row in await connection.execute(wanted)]
+            for row in await connection.execute(select(jobs).where(open_).order_by(jobs.c.created_at, jobs.c.id)):
+                try:
+                    found[row.id] = Past(job=job_from(row))
+                except msgspec.ValidationError:
+                    log.exception("a job cannot be read", extra={"job": row.id})
+            for row in await connection.execute(select(steps).where(steps.c.job_id.in_(ids))):
+                if row.job_id in found:
+                    found[row.job_id].steps[row.name] = row.result
+            for row in await connection.execute(_in_order(tasks.c.job_id.in_(ids))):
+                if row.job_id in found:
+                    found[row.job_id].tasks.append(task_from(row))
+            for row in await connection.execute(
+                select(events).where(events.c.job_id.in_(ids)).order_by(events.c.job_id, events.c.number)
+            ):
+                if row.job_id in found:
+                    found[row.job_id].events.append(_numbered(row))
+        return list(found.values())
+
+    async def delete(self, job_id: str) -> None:
+        """Remove a job and all that is written of it but its live tasks, which `forget` removes when they end."""
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(delete(tasks).where(tasks.c.job_id == job_id, tasks.c.ended_at.is_not(None)))
+            await connection.execute(delete(jobs).where(jobs.c.id == job_id))
+
+        await self._database.write(write)
+
+    async def forget(self, task: TaskRecord) -> None:
+        """Remove a task whose job is gone; what a job that is over got from it late expires with the job."""
+        there = select(jobs.c.id).where(jobs.c.id == task.job_id)
+        late = (assets.c.job_id == task.job_id) & (assets.c.role == "part") & assets.c.expires_at.is_(None)
+        until = select(jobs.c.expires_at).where(jobs.c.id == task.job_id).scalar_subquery()
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(delete(tasks).where(tasks.c.id == task.id, ~there.exists()))
+            await connection.execute(update(assets).where(late).values(expires_at=func.coalesce(until, time.time())))
+
+        await self._database.write(write)
 
     async def page(
         self, *, owner: str, kind: JobKind, after: str | None, limit: int, ascending: bool
@@ -166,11 +219,6 @@ class Ledger:
         keep = upsert(steps).values(job_id=job_id, name=name, **values)
         keep = keep.on_conflict_do_update(index_elements=("job_id", "name"), set_=values)
         await self._database.write(lambda connection: connection.execute(keep))
-
-    async def steps(self, job_id: str) -> dict[str, bytes]:
-        async with self._database.reading() as connection:
-            rows = await connection.execute(select(steps.c.name, steps.c.result).where(steps.c.job_id == job_id))
-            return {row.name: row.result for row in rows}
 
     # Tasks.
 
@@ -205,11 +253,9 @@ class Ledger:
         return await self._tasks(tasks.c.ended_at.is_(None))
 
     async def unanswered(self, account_id: str, parameters: Parameters) -> Sequence[TaskRecord]:
-        """The live tasks sent to an account with these *parameters*, of which no engine's task is known."""
-        waiting = tasks.c.ended_at.is_(None) & tasks.c.engine_task.is_(None)
-        return await self._tasks(
-            waiting & (tasks.c.account_id == account_id) & (tasks.c.parameters == encode(parameters))
-        )
+        """The live tasks sent to an account that a list shows as these *parameters*, and that have no name there."""
+        waiting = tasks.c.ended_at.is_(None) & tasks.c.engine_task.is_(None) & (tasks.c.account_id == account_id)
+        return [task for task in await self._tasks(waiting) if task.parameters.listed() == parameters.listed()]
 
     async def owned(self, account_id: str, engine_tasks: Collection[str]) -> set[str]:
         """Which of an engine's tasks are ours."""
@@ -217,9 +263,8 @@ class Ledger:
         return {task.engine_task for task in found if task.engine_task is not None}
 
     async def _tasks(self, condition: Any) -> Sequence[TaskRecord]:
-        wanted = select(tasks).where(condition).order_by(tasks.c.intended_at, tasks.c.attempt)
         async with self._database.reading() as connection:
-            return [task_from(row) for row in await connection.execute(wanted)]
+            return [task_from(row) for row in await connection.execute(_in_order(condition))]
 
     # Events.
 
@@ -230,7 +275,7 @@ class Ledger:
         wanted = select(events).where(events.c.job_id == job_id, events.c.number > after).order_by(events.c.number)
         async with self._database.reading() as connection:
             rows = (await connection.execute(wanted)).all()
-        return [Numbered(number=row.number, at=row.at, event=_event(row.data)) for row in rows]
+        return [_numbered(row) for row in rows]
 
     # What a finished job needs besides.
 
@@ -246,6 +291,10 @@ async def _append(connection: AsyncConnection, job_id: str, event: Numbered) -> 
     )
 
 
-def _event(data: bytes) -> Event:
-    event: Event = msgspec.json.decode(data, type=Event)
-    return event
+def _in_order(condition: Any) -> Select[Any]:
+    """The tasks that meet a condition, in the order in which they were intended."""
+    return select(tasks).where(condition).order_by(tasks.c.intended_at, tasks.c.attempt)
+
+
+def _numbered(row: Row[Any]) -> Numbered:
+    return Numbered(number=row.number, at=row.at, event=msgspec.json.decode(row.data, type=Event))

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import aiohttp
 import msgspec
@@ -32,6 +33,8 @@ from sora2api.modes import (
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_ASSET: Final = re.compile(r'"asset":"([^"]+)"')
 
 CarryOut = Callable[["LiveJob", Plan], AsyncIterator[Event]]
 
@@ -65,10 +68,10 @@ class LiveJob:
         self._results: dict[str, bytes] = {}
         self._saying = asyncio.Lock()
 
-    async def load(self) -> None:
-        """Read what was written down of it before."""
-        self._results = await self._ledger.steps(self.id)
-        self.tasks = list(await self._ledger.tasks(self.id))
+    def remembered(self, tasks: Sequence[TaskRecord], results: dict[str, bytes]) -> None:
+        """Take up what was written down of it before a restart."""
+        self.tasks = list(tasks)
+        self._results = results
 
     # What its mode sees.
 
@@ -109,6 +112,11 @@ class LiveJob:
     async def path(self, media: Media) -> Path:
         return await self._store.path(media)
 
+    def uses(self) -> Iterator[str]:
+        """The ids of the files that it may still read: its inputs, and those that its plan names."""
+        yield from _ASSET.findall(encode(self.request).decode())
+        yield from _ASSET.findall(encode(self.plan).decode())
+
     # What carries it out.
 
     @property
@@ -148,7 +156,7 @@ class LiveJob:
             self.record.waiting_for = event.reason
             self.feed.pass_on(event)
         else:
-            await self._milestone(event)
+            await asyncio.shield(asyncio.ensure_future(self._milestone(event)))
         if isinstance(event, Output) and event not in self.record.outputs:
             self.record.outputs = (*self.record.outputs, event)
 

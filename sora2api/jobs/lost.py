@@ -58,6 +58,8 @@ class LostSubmits:
         async with self._looking.setdefault(task.account_id, asyncio.Lock()):
             while True:
                 alike = await self._ledger.unanswered(task.account_id, task.parameters)
+                if task.id not in [other.id for other in alike]:
+                    return None
                 for other in alike:
                     await self.landed(other)
                 since = min(other.intended_at for other in alike) - _CLOCKS_APART
@@ -77,6 +79,8 @@ class LostSubmits:
         ]
         if len(matches) > len(alike):
             raise SubmitUnknown("The engine shows more tasks like this one than were sent to it by this server.")
+        if matches and len({other.parameters.beside for other in alike}) > 1:
+            raise SubmitUnknown("The engine shows tasks like this one, and does not tell which is which.")
         place = [other.id for other in alike].index(task.id)
         if place >= len(matches):
             return None

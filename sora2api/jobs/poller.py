@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sora2api.accounts import AccountBook, Engines, Health
+from sora2api.accounts import AccountBook, Engines
 from sora2api.drivers import TaskState
-from sora2api.errors import AccountRejected, EngineError, NoEngine, RateLimited
+from sora2api.errors import EngineError, EngineFault, NoEngine
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,9 @@ class _Followed:
 class Pollers:
     """The pollers of all accounts. A poller runs as long as its account has tasks to follow."""
 
-    def __init__(self, book: AccountBook, engines: Engines, health: Health, *, longest: float) -> None:
+    def __init__(self, book: AccountBook, engines: Engines, *, longest: float) -> None:
         self._book = book
         self._engines = engines
-        self._health = health
         self._longest = longest
         self._followed: dict[str, dict[str, _Followed]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -73,8 +72,10 @@ class Pollers:
         """A driver that fails otherwise than its contract allows fails those who wait, instead of keeping them."""
         error = None if poller.cancelled() else poller.exception()
         if error is not None:
+            log.error("driver failed", exc_info=error, extra={"account": account_id})
             for followed in self._followed[account_id].values():
-                followed.end.set_exception(error)
+                if not followed.end.done():
+                    followed.end.set_exception(EngineFault("The driver failed."))
 
     def _interval(self, followed: dict[str, _Followed]) -> float:
         """Young tasks are looked at often, old ones less."""
@@ -89,8 +90,6 @@ class Pollers:
             return self._longest
         except EngineError as error:
             log.warning("poll failed", extra={"account": account_id, "code": error.code, "tasks": len(followed)})
-            if not isinstance(error, RateLimited | AccountRejected):
-                await self._health.note(account_id, error, model="")
             return error.retry_after or min(self._longest, 2.0)
         for task, state in states.items():
             if task in followed:

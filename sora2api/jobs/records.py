@@ -69,6 +69,11 @@ class Parameters(Struct, frozen=True, kw_only=True):
     size: str | None
     seconds: float | None
     source: str | None
+    beside: str
+    """What the list does not show, as a digest: tasks that differ in it are not to be taken for one another."""
+
+    def listed(self) -> tuple[object, ...]:
+        return self.prompt, self.size, self.seconds, self.source
 
 
 class TaskRecord(Struct, kw_only=True):
@@ -88,7 +93,12 @@ class TaskRecord(Struct, kw_only=True):
     error: Failure | None = None
     intended_at: float
     submitted_at: float | None = None
+    """When the engine answered that it had taken it."""
     ended_at: float | None = None
+
+    def key(self) -> str:
+        """The same for each submit of this task."""
+        return f"{self.job_id}.{self.step}.{self.attempt}"
 
 
 _JOB_BLOBS: Final[dict[str, Any]] = {

@@ -10,6 +10,7 @@ from typing import Final
 
 import aiohttp
 from msgspec import Struct
+from sqlalchemy.exc import SQLAlchemyError
 
 from sora2api.accounts import AccountBook, Engines, Pool
 from sora2api.errors import Cancelled, DiskFull, JobError, ModeFault, ModeMissing, Sora2ApiError
@@ -29,6 +30,7 @@ from sora2api.modes import Character, Ended, Failure, Media, Mode, Started
 log = logging.getLogger(__name__)
 
 _PROGRESS_EVERY: Final = 1.0
+_WRITE_AGAIN: Final = 1.0
 
 
 class Lifetimes(Struct, frozen=True, kw_only=True):
@@ -78,19 +80,20 @@ class Runner:
 
     async def open(self) -> None:
         """Take up all unfinished jobs, and what finished ones have left at engines."""
-        records = await self._ledger.unfinished()
-        unfinished = {record.id: record for record in records}
+        unfinished = await self._ledger.unfinished()
+        jobs = {past.job.id: self._live(past.job, past.events) for past in unfinished}
+        for past in unfinished:
+            jobs[past.job.id].remembered(past.tasks, past.steps)
         for task in await self._ledger.live_tasks():
-            job = unfinished.get(task.job_id) or await self._ledger.get(task.job_id)
-            self._pool.hold(task.id, account_id=task.account_id, slot=task.slot, owner=job.owner)
-            if job.over():
+            job = jobs.get(task.job_id)
+            owner = "" if job is None else job.owner
+            self._pool.hold(task.id, account_id=task.account_id, slot=task.slot, owner=owner)
+            if job is None:
                 self._aftercare.see_to(task)
         for character in await self._characters.left_over():
-            await self._dismiss(character)
-        for record in records:
-            job_ = self._live(record, await self._ledger.events(record.id))
-            await job_.load()
-            self._work(job_)
+            await self.dismiss(character)
+        for job in jobs.values():
+            self._work(job)
         self._progress = asyncio.create_task(self._note_progress(), name="progress")
 
     def start(self, record: JobRecord, first: Numbered) -> LiveJob:
@@ -138,12 +141,16 @@ class Runner:
             await job.say(Started(mode=mode.name))
             async for event in mode.run(job):
                 await job.say(event)
+            await self._finish(job)
         except Sora2ApiError as error:
             await self._end(job, "failed", failure(error))
         except OSError as error:
             log.exception("job broke off", extra={"job": job.id})
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             await self._end(job, "failed", failure(DiskFull("The disk is full.") if full else JobError()))
+        except SQLAlchemyError:
+            log.exception("job broke off", extra={"job": job.id})
+            await self._end(job, "failed", failure(JobError("The database failed.")))
         except Exception:  # the job runner: a plugin's fault ends its job and nothing else
             record = job.record
             log.exception("mode failed", extra={"job": job.id, "mode": record.mode, "version": record.mode_version})
@@ -184,19 +191,23 @@ class Runner:
             job.deadline.cancel()
         record.status, record.error, record.completed_at = status, error, now
         record.expires_at = now + self._lifetimes.outputs
-        if status == "completed":
-            record.progress = 100
-            await self._completed(job)
+        record.progress = 100 if status == "completed" else record.progress
         milestone = job.feed.number(_ended(status, error))
-        await self._ledger.end(record, milestone, inputs_until=now + self._lifetimes.inputs)
+        while True:
+            try:
+                await self._ledger.end(record, milestone, inputs_until=now + self._lifetimes.inputs)
+                break
+            except SQLAlchemyError:
+                log.exception("the end could not be written; trying again", extra={"job": record.id})
+                await asyncio.sleep(_WRITE_AGAIN)
         job.feed.publish(milestone)
         del self.live[record.id]
-        self._noted.pop(record.id, None)
         job.over.set()
         log.info("job ended", extra={"job": record.id, "status": status, "code": error.code if error else None})
         await self._clear(job)
 
-    async def _completed(self, job: LiveJob) -> None:
+    async def _finish(self, job: LiveJob) -> None:
+        """What a job that made what it was to make is known by."""
         record = job.record
         done = [task for task in job.tasks if task.result is not None]
         record.engine = self._book.get(done[-1].account_id).name if done else None
@@ -224,9 +235,10 @@ class Runner:
             if task.ended_at is None:
                 self._aftercare.see_to(task)
         for character in await self._characters.temporary(job.id):
-            await self._dismiss(character)
+            await self.dismiss(character)
 
-    async def _dismiss(self, character: Character) -> None:
+    async def dismiss(self, character: Character) -> None:
+        """Remove a character with its pictures, and at the engines that know it."""
         for account_id, called in character.accounts.items():
             self._aftercare.forget(account_id, called)
         await self._characters.remove(character)
@@ -239,10 +251,14 @@ class Runner:
             await asyncio.sleep(_PROGRESS_EVERY)
             percents = {job.id: job.record.progress for job in self.live.values() if job.record.progress}
             news = {job_id: percent for job_id, percent in percents.items() if self._noted.get(job_id) != percent}
-            if news:
-                await self._ledger.progress(news)
-                self._noted.update(news)
-            await self._requests.note()
+            try:
+                if news:
+                    await self._ledger.progress(news)
+                await self._requests.note()
+            except SQLAlchemyError:
+                log.exception("progress not written")
+            else:
+                self._noted = percents
 
 
 def _ended(status: Status, error: Failure | None) -> Ended:

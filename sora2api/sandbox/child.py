@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ import orjson
 
 log = logging.getLogger(__name__)
 
+KEY_VARIABLE: Final = "SORA2API_SANDBOX_KEY"
+"""Where the child finds its key: an argument could be read by everybody on the machine."""
 _LONGEST_PAUSE: Final = 10.0
 _TERM_PATIENCE: Final = 5.0
 
@@ -34,7 +37,7 @@ class SandboxChild:
         return self._keeper is not None
 
     def start(self) -> None:
-        if self._keeper is None:
+        if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep(), name="sandbox")
 
     async def stop(self) -> None:
@@ -59,7 +62,10 @@ class SandboxChild:
         pause = 0.5
         while True:
             began = asyncio.get_running_loop().time()
-            await self._run()
+            try:
+                await self._run()
+            except (OSError, ValueError):
+                log.exception("sandbox not started")
             self.up.clear()
             lasted = asyncio.get_running_loop().time() - began
             pause = 0.5 if lasted > _LONGEST_PAUSE else min(_LONGEST_PAUSE, pause * 2)
@@ -68,7 +74,7 @@ class SandboxChild:
 
     async def _run(self) -> None:
         """One life of the process."""
-        arguments = ("--port", "0", "--json", "--until-stdin-closes", "--key", self._key, "--delay", str(self._delay))
+        arguments = ("--port", "0", "--json", "--until-stdin-closes", "--delay", str(self._delay))
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -77,6 +83,7 @@ class SandboxChild:
             *arguments,
             "--data-dir",
             str(self._folder),
+            env=os.environ | {KEY_VARIABLE: self._key},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

@@ -37,6 +37,7 @@ class Database:
         self._writer = _engine(path, begin="BEGIN IMMEDIATE", connections=1)
         self._reader = _engine(path, begin="BEGIN", connections=_READERS)
         self._waiting: asyncio.Queue[_Waiting[Any] | None] = asyncio.Queue()
+        self._closed = False
         self._committer = asyncio.create_task(self._commit(), name="committer")
 
     async def write(self, write: Write[T]) -> T:
@@ -44,6 +45,8 @@ class Database:
 
         Cancelling the caller does not undo what was committed.
         """
+        if self._closed:
+            raise RuntimeError("the database is closed")
         waiting = _Waiting(write)
         self._waiting.put_nowait(waiting)
         return await asyncio.shield(waiting.done)
@@ -63,6 +66,7 @@ class Database:
 
     async def close(self) -> None:
         """Commit what waits, then close."""
+        self._closed = True
         self._waiting.put_nowait(None)
         await self._committer
         await self._writer.dispose()

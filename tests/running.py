@@ -27,6 +27,7 @@ class Running:
         cwd: Path | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
+        self.folder = folder
         arguments = (command, "--data-dir", str(folder), "--port", "0", "--json", *options)
         self._process = subprocess.Popen(
             [*program, *arguments], stdout=subprocess.PIPE, cwd=cwd, env=os.environ | (environment or {})

@@ -6,12 +6,12 @@ beside each other, so that what is slow in one holds nothing up in another.
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import InvalidRequest, NotFound
@@ -58,7 +58,7 @@ class Due(Struct, frozen=True, kw_only=True):
 
 
 class Deliveries:
-    """Reads and writes the table. *news* is set when something may have become due."""
+    """Reads and writes the table. *news* is set when something may be due, or due sooner."""
 
     def __init__(self, database: Database) -> None:
         self.news = asyncio.Event()
@@ -132,20 +132,17 @@ class Deliveries:
 
     # What is due.
 
-    async def lanes_due(self, *, besides: Collection[str]) -> Sequence[str]:
-        """The lanes in which something is due, without those that are being served."""
-        wanted = select(deliveries.c.lane).distinct().where(deliveries.c.due_at <= time.time())
+    async def lanes_due(self, now: float) -> Sequence[str]:
+        """The lanes in which something is due."""
+        wanted = select(deliveries.c.lane).distinct().where(deliveries.c.due_at <= now)
         async with self._database.reading() as connection:
-            lanes = (await connection.execute(wanted)).scalars().all()
-        return [lane for lane in lanes if lane not in besides]
+            return (await connection.execute(wanted)).scalars().all()
 
-    async def next_due(self) -> float | None:
-        """When the next delivery becomes due that is not due yet."""
-        wanted = select(deliveries.c.due_at).where(deliveries.c.due_at > time.time())
+    async def next_due(self, now: float) -> float | None:
+        """When the next delivery becomes due that is not due *now*."""
+        wanted = select(func.min(deliveries.c.due_at)).where(deliveries.c.due_at > now)
         async with self._database.reading() as connection:
-            moment: float | None = (
-                await connection.execute(wanted.order_by(deliveries.c.due_at).limit(1))
-            ).scalar_one_or_none()
+            moment: float | None = (await connection.execute(wanted)).scalar_one()
         return moment
 
     async def due(self, lane: str, *, at_most: int) -> Sequence[Due]:
@@ -176,6 +173,7 @@ class Deliveries:
         if again_at is None:
             values |= {"status": "failed", "ended_at": time.time()}
         await self._tried(due, status_code=status_code, error=error[:_LONGEST_ERROR], values=values)
+        self.news.set()
 
     async def _tried(self, due: Due, *, status_code: int | None, error: str | None, values: Mapping[str, Any]) -> None:
         noted = update(deliveries).where(deliveries.c.id == due.id, deliveries.c.ended_at.is_(None))

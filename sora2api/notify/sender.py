@@ -4,8 +4,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,7 +27,7 @@ _TIMEOUT: Final = 15.0
 _IN_A_LANE: Final = 4
 _AT_ONCE: Final = 128
 _LOOK_EVERY: Final = 60.0
-_DATABASE_PAUSE: Final = 5.0
+_DATABASE_PAUSE: Final = 30.0
 _GONE: Final = 410
 
 
@@ -52,7 +52,7 @@ class Sender:
         self._pauses = pauses
         self._tried_for = tried_for
         self._timeout = timeout
-        self._lanes: set[str] = set()
+        self._lanes: dict[str, _Lane] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def test(self, endpoint_id: str, event_type: str, *, owner: str) -> int:
@@ -62,37 +62,44 @@ class Sender:
         return await self._post(new_id(), endpoint.url, sample(event_type), keys)
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as serving:
+        async with asyncio.TaskGroup() as group:
             while True:
                 self._deliveries.news.clear()
-                pause = _LOOK_EVERY
-                try:
-                    for lane in await self._deliveries.lanes_due(besides=self._lanes):
-                        self._lanes.add(lane)
-                        serving.create_task(self._serve(lane), name=f"webhooks of {lane}")
-                    next_due = await self._deliveries.next_due()
-                except SQLAlchemyError:
-                    log.exception("deliveries not read")
-                    pause = _DATABASE_PAUSE
-                else:
-                    pause = min(_LOOK_EVERY, max(0.0, (next_due or float("inf")) - time.time()))
+                pause = 0.0
+                async with _despite_the_database():
+                    now = time.time()
+                    for name in await self._deliveries.lanes_due(now):
+                        self._wake(name, group)
+                    next_due = await self._deliveries.next_due(now)
+                    pause = _LOOK_EVERY if next_due is None else min(_LOOK_EVERY, max(0.0, next_due - time.time()))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._deliveries.news.wait()
 
-    async def _serve(self, lane: str) -> None:
-        """Deliver all that is due in a lane."""
-        try:
-            while due := await self._deliveries.due(lane, at_most=_IN_A_LANE):
-                await asyncio.gather(*(self._deliver(each) for each in due))
-        except SQLAlchemyError:
-            log.exception("delivery not noted")
-            await asyncio.sleep(_DATABASE_PAUSE)
-        finally:
-            self._lanes.discard(lane)
-            self._deliveries.news.set()
+    def _wake(self, name: str, group: asyncio.TaskGroup) -> None:
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = _Lane()
+            group.create_task(self._serve(name, lane, group), name="webhook lane")
+        elif len(lane.sending) < _IN_A_LANE:
+            lane.news.set()
 
-    async def _deliver(self, due: Due) -> None:
+    async def _serve(self, name: str, lane: "_Lane", group: asyncio.TaskGroup) -> None:
+        """Have all delivered that is due in a lane, a few at a time."""
+        while True:
+            lane.news.clear()
+            before = frozenset(lane.sending)  # what ends during the look may still be shown by it
+            async with _despite_the_database():
+                for due in await self._deliveries.due(name, at_most=_IN_A_LANE):
+                    if due.id not in before and len(lane.sending) < _IN_A_LANE:
+                        lane.sending.add(due.id)
+                        group.create_task(self._deliver(due, lane), name="webhook")
+            if not lane.sending and not lane.news.is_set():
+                del self._lanes[name]
+                return
+            await lane.news.wait()
+
+    async def _deliver(self, due: Due, lane: "_Lane") -> None:
         status: int | None = None
         try:
             async with self._room:
@@ -101,13 +108,18 @@ class Sender:
             trouble = error.message
         else:
             trouble = f"The answer was {status}."
+        async with _despite_the_database():
+            await self._note(due, status, trouble)
+        lane.sending.discard(due.id)
+        lane.news.set()
+
+    async def _note(self, due: Due, status: int | None, trouble: str) -> None:
         if status is not None and 200 <= status < 300:
             await self._deliveries.delivered(due, status_code=status)
             return
         again_at = None if status == _GONE else self._again_at(due)
-        log.warning(
-            "webhook not delivered", extra={"delivery": due.id, "status": status, "again": again_at is not None}
-        )
+        last = again_at is None
+        log.warning("webhook not delivered", extra={"delivery": due.id, "status": status, "last": last})
         await self._deliveries.failed(due, status_code=status, error=trouble, again_at=again_at)
         if status == _GONE and due.endpoint_id is not None:
             await self._endpoints.disable(due.endpoint_id)
@@ -126,3 +138,23 @@ class Sender:
     async def _post(self, webhook_id: str, url: str, body: bytes, keys: Sequence[str]) -> int:
         headers = {"Content-Type": "application/json"} | signed(webhook_id, body, keys, at=time.time())
         return await self._fetch.post(url, body=body, headers=headers, timeout=self._timeout)
+
+
+class _Lane:
+    """A lane that is being served: what is under way in it; *news* is set when there may be more to do."""
+
+    __slots__ = ("news", "sending")
+
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+        self.sending: set[str] = set()
+
+
+@asynccontextmanager
+async def _despite_the_database() -> AsyncIterator[None]:
+    """Where the database refuses, wait: what could not be noted is due still, and would be sent again at once."""
+    try:
+        yield
+    except SQLAlchemyError:
+        log.exception("the table of deliveries could not be used")
+        await asyncio.sleep(_DATABASE_PAUSE)

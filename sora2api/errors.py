@@ -220,6 +220,15 @@ class NoEngine(ClientError):
     type = "server_error"
 
 
+class Starting(ClientError):
+    """The server is starting; try again in a moment."""
+
+    status = 503
+    code = "starting"
+    type = "server_error"
+    retry = True
+
+
 class Draining(ClientError):
     """The server is stopping and takes no new jobs."""
 

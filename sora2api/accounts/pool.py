@@ -1,8 +1,8 @@
 """Leases: which account does a task, and who waits for which.
 
 A slot is held by a live task and by nothing else, so it can neither leak nor be given back twice. Of those who wait,
-the one whose API key holds the fewest slots goes first, then the one admitted first; who cannot be served now is
-passed over.
+the one whose API key holds the fewest slots goes first, then the one whose key was served longest ago, then the one
+admitted first; who cannot be served now is passed over.
 """
 
 import asyncio
@@ -66,6 +66,7 @@ class Pool:
         self._waiting: dict[Need, dict[str, list[_Waiter]]] = {}
         self._given = 0
         self._last_use: dict[str, int] = {}
+        self._last_turn: dict[str, int] = {}
         self._unserved: dict[tuple[str, str], float] = {}
 
     # Who could serve.
@@ -156,7 +157,7 @@ class Pool:
             del self._waiting[need][waiter.owner][0]
             self.hold(waiter.task, account_id=account.id, slot=need.slot, owner=waiter.owner)
             self._given += 1
-            self._last_use[account.id] = self._given
+            self._last_use[account.id] = self._last_turn[waiter.owner] = self._given
             waiter.lease.set_result(Lease(account=account, model=model, driver=self._engines.driver(account)))
 
     def _next(self) -> tuple[Need, _Waiter, Account, EngineModel] | None:
@@ -170,8 +171,8 @@ class Pool:
                 best = (need, head, *choice)
         return best
 
-    def _order(self, waiter: _Waiter) -> tuple[int, float]:
-        return self._by_owner[waiter.owner], waiter.admitted
+    def _order(self, waiter: _Waiter) -> tuple[int, int, float]:
+        return self._by_owner[waiter.owner], self._last_turn.get(waiter.owner, 0), waiter.admitted
 
     def _head(self, need: Need) -> _Waiter | None:
         """Who goes first of those that wait for the same; those who gave up are forgotten."""

@@ -92,7 +92,7 @@ async def _until_ready(server: Any, stop: asyncio.Event) -> None:
         await asyncio.wait((stopping, up), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     up.cancel()
-    server.health.ready = not stop.is_set()
+    server.health.ready = server.jobs.started = not stop.is_set()
 
 
 def _announce(server: Any, url: str, *, as_json: bool) -> None:

@@ -99,10 +99,11 @@ def become_owner(folder: Path) -> None:
     os.setuid(owner.st_uid)
 
 
-def run(command: Coroutine[Any, Any, T]) -> T:
+def run(command: Coroutine[Any, Any, T], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> T:
     """Run a command to its end; what goes wrong becomes one line, not a traceback."""
     try:
-        return asyncio.run(command)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(command)
     except DBAPIError as error:
         raise CommandFailed(f"The database: {error.orig}") from error
     except (SQLAlchemyError, sqlite3.Error) as error:

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from sora2api.accounts import Pool
-from sora2api.errors import Draining, NotFound, QueueFull
+from sora2api.errors import Draining, NotFound, QueueFull, Starting
 from sora2api.jobs.characters import CharacterBook, CharacterRecord
 from sora2api.jobs.intake import Intake
 from sora2api.jobs.ledger import Ledger, Numbered
@@ -23,6 +23,7 @@ from sora2api.store.tables import assets, jobs
 
 ONCE: Final = Once()
 """A request that says nothing of being sent again."""
+_RECENT: Final = 1000
 _RETRY_AFTER: Final = 10.0
 
 
@@ -51,7 +52,10 @@ class Jobs:
         self._store = store
         self._pool = pool
         self._queue_limit = queue_limit
+        self._recent: dict[str, JobRecord] = {}
         self._stopping = asyncio.Event()
+        self.started = False
+        """Whether jobs are taken; set once what serves them is up."""
 
     def drain(self) -> None:
         """Take no new jobs from now on, and end what follows jobs or waits for them; the jobs stay as they are."""
@@ -64,9 +68,11 @@ class Jobs:
         return self._stopping.is_set()
 
     def check_open(self) -> None:
-        """Raise what speaks against a new job: a stop, a full queue, a full disk."""
+        """Raise what speaks against a new job: a start, a stop, a full queue, a full disk."""
         if self.draining:
             raise Draining
+        if not self.started:
+            raise Starting(retry_after=1)
         if self._pool.waiting() >= self._queue_limit:
             raise QueueFull(retry_after=_RETRY_AFTER)
         self._store.check_room()
@@ -84,11 +90,11 @@ class Jobs:
         It is durable when this returns, and cancelled if it is not over *cancel_after* seconds later. A client that
         leaves meanwhile changes nothing.
         """
-        self.check_open()
         mark = digest(request, arrivals)
         before = await self._requests.before(once, owner=request.owner, digest=mark)
         if before is not None:
             return await self.get(before)
+        self.check_open()
 
         async def take() -> JobRecord:
             cancel_at = None if cancel_after is None else time.time() + cancel_after
@@ -106,12 +112,23 @@ class Jobs:
     async def get(self, job_id: str, *, owner: str | None = None) -> JobRecord:
         live = self._runner.live.get(job_id)
         if live is None:
-            return await self._ledger.get(job_id, owner=owner)
+            return await self._over(job_id, owner=owner)
         if owner not in (None, live.owner):
             raise NotFound("There is no such video here.")
         if live.need is not None:
             live.record.waiting_for = self._pool.reason(live.need, admitted=live.admitted)
         return live.record
+
+    async def _over(self, job_id: str, *, owner: str | None) -> JobRecord:
+        """A job that is over, and so stays as it is: those asked for lately are at hand."""
+        job = self._recent.pop(job_id, None) or await self._ledger.get(job_id)
+        if job.over():
+            self._recent[job_id] = job
+            if len(self._recent) > _RECENT:
+                del self._recent[next(iter(self._recent))]
+        if owner not in (None, job.owner):
+            raise NotFound("There is no such video here.")
+        return job
 
     async def shared(self, share_id: str) -> JobRecord:
         """A video by its share id."""
@@ -184,6 +201,7 @@ class Jobs:
     async def _delete(self, job_id: str) -> None:
         await self._store.remove((assets.c.job_id == job_id) & (assets.c.role != "character"))
         await self._ledger.delete(job_id)
+        self._recent.pop(job_id, None)
 
     async def character(self, character_id: str, *, owner: str) -> CharacterRecord:
         return await self._characters.get(owner, character_id)

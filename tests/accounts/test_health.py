@@ -1,0 +1,132 @@
+"""Accounts are set aside by the type of what went wrong, come back by themselves, and suffer for no client's fault."""
+
+import asyncio
+import time
+
+import pytest
+
+from sora2api.accounts import Need
+from sora2api.errors import (
+    AccountRejected,
+    BadRequest,
+    ConnectFault,
+    EngineBusy,
+    EngineFault,
+    NetworkFault,
+    NotServedHere,
+    PolicyRefusal,
+    QuotaExhausted,
+    RateLimited,
+)
+
+NEED = Need(model="sora-2", slot="video", capabilities=frozenset({"clip"}))
+
+
+async def note(accounts, account, error):
+    await accounts.health.note(account.id, error, model="sora-2")
+    return accounts.book.get(account.id)
+
+
+@pytest.mark.parametrize("error", [BadRequest, PolicyRefusal])
+async def test_a_clients_fault_is_never_held_against_an_account(accounts, error):
+    account = await accounts.add("box")
+    for _ in range(20):
+        after = await note(accounts, account, error())
+    assert after.ready(time.time())
+    assert after.set_aside is None
+
+
+@pytest.mark.parametrize("error", [RateLimited, QuotaExhausted, EngineBusy])
+async def test_an_account_rests_as_long_as_its_engine_says(accounts, error):
+    account = await note(accounts, await accounts.add("box"), error(retry_after=40))
+    assert not account.ready(time.time() + 39)
+    assert account.ready(time.time() + 41)
+
+
+async def test_a_rest_is_not_ended_by_another_tasks_success(accounts):
+    account = await note(accounts, await accounts.add("box"), RateLimited(retry_after=40))
+    await accounts.health.well(account.id)
+    assert not accounts.book.get(account.id).ready(time.time())
+
+
+async def test_a_rejected_account_stays_aside_until_its_engine_takes_it_again(accounts):
+    account = await note(accounts, await accounts.add("box"), AccountRejected())
+    account = await note(accounts, account, EngineBusy(retry_after=1))
+    assert account.set_aside == "account_rejected"
+    assert not account.ready(time.time() + 1e9)
+    await accounts.health.check(account)
+    assert accounts.book.get(account.id).ready(time.time())
+
+
+async def test_three_faults_in_a_row_rest_an_account_longer_each_time(accounts):
+    account = await accounts.add("box")
+    rests = []
+    for _ in range(6):
+        account = await note(accounts, account, EngineFault())
+        rests.append(round((account.rests_until or time.time()) - time.time()))
+    assert rests == [0, 0, 15, 30, 60, 120]
+
+
+async def test_a_fault_is_forgotten_when_a_task_goes_well(accounts):
+    account = await accounts.add("box")
+    for _ in range(10):
+        account = await note(accounts, account, EngineFault())
+        await accounts.health.well(account.id)
+    assert accounts.book.get(account.id).set_aside is None
+
+
+async def test_thousands_of_faults_are_borne(accounts):
+    account = await accounts.add("box")
+    for _ in range(1100):
+        account = await note(accounts, account, NetworkFault())
+    assert account.rests_until - time.time() <= 600
+
+
+async def test_an_engine_that_answers_checks_but_fails_jobs_rests_all_the_same(accounts):
+    account = await accounts.add("box")
+    for _ in range(3):
+        account = await note(accounts, account, EngineFault())
+    await accounts.health.check(account)
+    assert not accounts.book.get(account.id).ready(time.time())
+
+
+async def test_an_engine_that_was_not_reached_is_well_when_it_answers(accounts):
+    account = await accounts.add("box")
+    for _ in range(3):
+        account = await note(accounts, account, ConnectFault())
+    assert not account.ready(time.time())
+    await accounts.health.check(account)
+    assert accounts.book.get(account.id).ready(time.time())
+
+
+async def test_a_model_that_is_not_served_is_asked_of_another_account(accounts):
+    wrong, right = await accounts.add("wrong", slots=9), await accounts.add("right", slots=9)
+    await note(accounts, wrong, NotServedHere())
+    taken = {(await accounts.pool.lease(NEED, task=str(n), owner="a", admitted=0)).account.id for n in range(5)}
+    assert taken == {right.id}
+
+
+async def test_who_waits_goes_on_when_a_rest_is_over(accounts):
+    account = await accounts.add("box")
+    await accounts.book.note(account.id, set_aside="engine_busy", rests_until=time.time() + 1)
+    checking = asyncio.ensure_future(accounts.health.keep_checking())
+    lease = await asyncio.wait_for(accounts.pool.lease(NEED, task="task", owner="a", admitted=0), 5)
+    checking.cancel()
+    assert lease.account.id == account.id
+    assert time.time() >= accounts.book.get(account.id).rests_until
+
+
+async def test_changes_at_the_same_time_do_not_undo_each_other(accounts):
+    account = await accounts.add("box")
+    await asyncio.gather(
+        accounts.book.note(account.id, set_aside="engine_busy", rests_until=1e12),
+        accounts.book.note(account.id, checked_at=5.0),
+        accounts.book.change(account.id, weight=3.0),
+    )
+    for known in (accounts.book.get(account.id), await reloaded(accounts, account)):
+        assert (known.set_aside, known.checked_at, known.weight) == ("engine_busy", 5.0, 3.0)
+
+
+async def reloaded(accounts, account):
+    await accounts.book.load()
+    return accounts.book.get(account.id)

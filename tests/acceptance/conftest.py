@@ -8,8 +8,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from copy import copy
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -211,6 +213,36 @@ def gentle(tmp_path_factory) -> Iterator[Server]:
     """A server whose videos take a while."""
     with _serving(tmp_path_factory.mktemp("gentle") / "data", "--sandbox-delay", "1.5") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory) -> Iterator[Server]:
+    """A server that lets nobody wait for a video as long as it takes."""
+    options = ("--sandbox-delay", "3", "--wait-limit", "0.7")
+    with _serving(tmp_path_factory.mktemp("impatient") / "data", *options) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def otherwise(tmp_path_factory) -> Iterator[Server]:
+    """A server whose settings are not the defaults."""
+    links = ("--public-url", "https://video.example.org/", "--fetch-allow", "127.0.0.0/8")
+    options = ("--sandbox-delay", "0", "--chat-video", "html", "--no-chat-chores")
+    with _serving(tmp_path_factory.mktemp("otherwise") / "data", *options, *links) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def newcomer(server) -> Iterator[Server]:
+    """The shared server, to somebody with a key of their own."""
+    newcomer = copy(server)
+    newcomer.http = server.client(server.run("key", "create", "--name", "newcomer")["key"])
+    end = time.monotonic() + 2
+    while newcomer.http.get("/v1/models").status_code != 200:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    yield newcomer
+    newcomer.http.close()
 
 
 @pytest.fixture(scope="session")

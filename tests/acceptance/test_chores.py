@@ -134,7 +134,7 @@ def test_a_person_who_speaks_of_titles_and_tasks_gets_a_video(server, prompt):
     assert server.stream(prompt, size="64x64").outcome["status"] == "completed"
 
 
-def test_they_are_prompts_like_others_where_the_setting_is_off(serve):
-    reply = serve("--no-chat-chores").stream("", messages=OTHERS["NextChat, topic"])
+def test_they_are_prompts_like_others_where_the_setting_is_off(otherwise):
+    reply = otherwise.stream("", messages=OTHERS["NextChat, topic"])
 
     assert reply.outcome["status"] == "completed"

@@ -16,8 +16,7 @@ def _soon(holds) -> None:
         time.sleep(0.05)
 
 
-def test_a_key_works_soon_after_it_is_made_and_no_longer_once_it_is_revoked(serve):
-    server = serve()
+def test_a_key_works_soon_after_it_is_made_and_no_longer_once_it_is_revoked(server):
     made = server.run("key", "create", "--name", "laptop")
 
     def status():

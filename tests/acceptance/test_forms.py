@@ -1,27 +1,21 @@
 """How a reply shows a video, by setting."""
 
-import pytest
+
+def test_a_video_may_be_shown_as_html_by_a_public_address(otherwise):
+    reply = otherwise.stream("a hill")
+
+    url = reply.outcome["assets"][0]["url"]
+    assert url.startswith("https://video.example.org/m/")
+    assert url.endswith(".mp4")
+    assert reply.outcome["share_url"].startswith("https://video.example.org/p/s_")
+    assert reply.said("content") == [f'\n<video controls src="{url}">\n{url}\n</video>\n']
 
 
-@pytest.mark.parametrize(
-    ("form", "text"),
-    [
-        ("html", '\n<video controls src="{url}">\n{url}\n</video>\n'),
-        ("predecessor", "```html\n<video src='{url}' controls></video>\n```"),
-    ],
-    ids=["html", "predecessor"],
-)
-def test_a_video_is_shown_in_the_form_that_is_set(serve, form, text):
-    reply = serve("--chat-video", form).stream("a hill")
+def test_a_video_may_be_shown_as_the_predecessor_did(serve):
+    reply = serve("--chat-video", "predecessor").stream("a hill")
 
-    assert [text.format(url=reply.outcome["assets"][0]["url"])] == reply.said("content")
-
-
-def test_links_begin_with_the_public_url(serve):
-    made = serve("--public-url", "https://video.example.org/").stream("a hill").outcome
-
-    assert made["assets"][0]["url"].startswith("https://video.example.org/m/")
-    assert made["share_url"].startswith("https://video.example.org/p/s_")
+    url = reply.outcome["assets"][0]["url"]
+    assert reply.said("content") == [f"```html\n<video src='{url}' controls></video>\n```"]
 
 
 def test_links_begin_as_the_client_called(server):

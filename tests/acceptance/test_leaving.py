@@ -46,8 +46,13 @@ def _left(server, *, stream: bool) -> str:
 
 @pytest.mark.parametrize(
     ("number", "whole_group"),
-    [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)],
-    ids=["SIGTERM", "SIGTERM to the group", "SIGINT to the group, as a terminal sends it"],
+    [
+        (signal.SIGTERM, False),
+        pytest.param(signal.SIGTERM, True, marks=pytest.mark.slow),
+        (signal.SIGINT, True),
+        pytest.param(signal.SIGINT, False, marks=pytest.mark.slow),
+    ],
+    ids=["SIGTERM", "SIGTERM to the group", "SIGINT to the group, as a terminal sends it", "SIGINT"],
 )
 def test_a_stop_ends_streams_cleanly_and_the_job_goes_on_at_the_next_start(serve, number, whole_group):
     server = serve("--sandbox-delay", "2", group=True)
@@ -88,13 +93,3 @@ def test_a_stop_ends_waits_and_events_too(serve, refused):
     assert reply.headers["x-should-retry"] == "false"
     assert "ended" not in [event["type"] for event in events]
     assert server.wait() == 0
-
-
-def test_a_server_that_has_been_told_to_stop_exits_when_nothing_runs(serve):
-    server = serve()
-
-    began = time.monotonic()
-    server.signal(signal.SIGTERM)
-
-    assert server.wait() == 0
-    assert time.monotonic() - began < 3

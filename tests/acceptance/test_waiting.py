@@ -4,16 +4,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 
-def test_past_the_limit_it_names_the_job_which_goes_on(serve, refused):
-    server = serve("--sandbox-delay", "3", "--wait-limit", "1")
-
-    reply = server.chat("a slow river")
+def test_past_the_limit_it_names_the_job_which_goes_on(impatient, refused):
+    reply = impatient.chat("a slow river")
 
     job = reply.json()["sora2api"]["job"]
     assert job in refused(reply, 504, "wait_timeout")["message"]
     assert reply.headers["x-should-retry"] == "false"
-    assert server.job(job)["status"] == "in_progress"
-    assert server.ended(job)["status"] == "completed"
+    assert impatient.job(job)["status"] == "in_progress"
+    assert impatient.ended(job)["status"] == "completed"
 
 
 def test_a_job_that_is_cancelled_meanwhile_ends_the_wait(slow, refused):

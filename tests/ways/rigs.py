@@ -175,7 +175,8 @@ class Rig:
         return httpx2.get(self.sandboxes[name].url + path, headers=headers, timeout=30)
 
     def faults(self, name: str, *faults: dict[str, Any]) -> None:
-        """Have an engine misbehave."""
+        """Have an engine misbehave, so and no other way."""
+        httpx2.delete(f"{self.sandboxes[name].url}/_sandbox/faults", timeout=30)
         assert httpx2.post(f"{self.sandboxes[name].url}/_sandbox/faults", json=list(faults), timeout=30).is_success
 
     def knows(self, name: str) -> int:

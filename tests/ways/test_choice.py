@@ -116,6 +116,30 @@ def test_what_an_engine_does_not_take_is_composed(rig, source):
     assert made.job["status"] == "completed"
 
 
+def test_what_an_engine_refuses_at_once_is_not_tried_another_way(rig, source):
+    refusal = {"error": {"message": "No.", "code": "moderation_blocked"}}
+    rig.faults("able", {"method": "POST", "path": "/v1/videos/*", "status": 400, "body": refusal})
+    before = rig.creates()
+
+    ended = remix(rig, source)
+
+    assert ended.ways == ["native"]
+    assert ended.job["error"]["code"] == "moderation_blocked"
+    assert rig.creates() == before
+
+
+def test_what_an_engine_took_and_lost_is_not_made_another_way(rig, source):
+    rig.faults("able", {"method": "GET", "path": "/v1/videos/*", "status": 404, "times": 3})
+    before = rig.creates()
+
+    ended = remix(rig, source)
+    rig.faults("able")
+
+    assert ended.ways == ["native"]
+    assert ended.job["error"]["code"] == "task_lost"
+    assert rig.creates() == before + 1
+
+
 def test_what_an_engine_took_and_refused_is_not_tried_another_way(rig, source):
     before = rig.creates()
 

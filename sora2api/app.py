@@ -109,13 +109,13 @@ async def assembled(
         catalog = Catalog(registry, accounts.pool, database)
         await catalog.load()
         modes = await _modes(stack, registry)
-        webhooks = _webhooks(stack, database, vault, fetch)
+        webhooks = await _webhooks(stack, database, vault, fetch)
         sandbox = await _sandbox(stack, folder, settings, accounts)
         jobs = await _jobs(
             stack, settings, database, store, accounts, modes, registry, sessions, deliveries=webhooks.deliveries
         )
         links = Links(vault.derived("links"), lifetime=settings.output_lifetime)
-        await _watch(stack, database, first_start, keys, accounts, catalog)
+        await _watch(stack, database, first_start, keys, accounts, catalog, webhooks.endpoints)
         _keep(stack, partial(_clean, jobs, webhooks.deliveries), name="cleaning")
         health = _health(jobs, store, database, accounts, registry)
         services = Services(
@@ -182,10 +182,12 @@ async def _accounts(
     return _Accounts(book, engines, pool, health)
 
 
-def _webhooks(stack: AsyncExitStack, database: Database, vault: Secrets, fetch: GuardedFetch) -> Webhooks:
+async def _webhooks(stack: AsyncExitStack, database: Database, vault: Secrets, fetch: GuardedFetch) -> Webhooks:
     """Webhooks, with what delivers them; what is under way at a stop is sent again by the next start."""
     signer = Signer(vault)
-    deliveries, endpoints = Deliveries(database), Endpoints(database, signer)
+    endpoints = Endpoints(database, signer)
+    await endpoints.load()
+    deliveries = Deliveries(database, endpoints)
     sender = Sender(deliveries, endpoints, signer, fetch)
     _keep(stack, sender.run, name="webhooks")
     return Webhooks(endpoints, deliveries, signer, sender)
@@ -329,6 +331,7 @@ async def _watch(
     keys: KeyBook,
     accounts: _Accounts,
     catalog: Catalog,
+    endpoints: Endpoints,
 ) -> None:
     """Look again at what another process has changed."""
 
@@ -337,7 +340,7 @@ async def _watch(
         accounts.pool.look_again()
 
     watch = RevisionWatch(database)
-    for reload in (first_start.reload, keys.load, reload_accounts, catalog.load):
+    for reload in (first_start.reload, keys.load, reload_accounts, catalog.load, endpoints.load):
         watch.register(reload)
     await stack.enter_async_context(watch)
 

@@ -15,6 +15,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import InvalidRequest, NotFound
+from sora2api.notify.endpoints import Endpoints
 from sora2api.notify.events import JobEnd, body, names, new_id
 from sora2api.store.database import Database
 from sora2api.store.keyset import behind
@@ -60,9 +61,10 @@ class Due(Struct, frozen=True, kw_only=True):
 class Deliveries:
     """Reads and writes the table. *news* is set when something may be due, or due sooner."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, endpoints: Endpoints) -> None:
         self.news = asyncio.Event()
         self._database = database
+        self._endpoints = endpoints
 
     # What is to be told.
 
@@ -71,23 +73,29 @@ class Deliveries:
 
         If so, set `news` when the transaction is committed.
         """
-        asked = select(endpoints.c.id, endpoints.c.event_types)
-        asked = asked.where(endpoints.c.owner == end.owner, endpoints.c.disabled_at.is_(None))
         possible = names(end)
         told: dict[str, bytes] = {}
         rows = []
-        for endpoint in await connection.execute(asked):
-            wanted = msgspec.json.decode(endpoint.event_types, type=frozenset[str])
+        for endpoint_id, wanted in await self._asking(connection, end.owner):
             event_type = next((name for name in possible if name in wanted), None)
             if event_type is not None:
                 event = told.setdefault(event_type, body(event_type, end.job_id))
-                rows.append(_row(end.owner, event, endpoint_id=endpoint.id))
+                rows.append(_row(end.owner, event, endpoint_id=endpoint_id))
         if end.callback_url is not None:
             event = told.setdefault(possible[-1], body(possible[-1], end.job_id))
             rows.append(_row(end.owner, event, url=end.callback_url))
         if rows:
             await connection.execute(insert(deliveries), rows)
         return bool(rows)
+
+    async def _asking(self, connection: AsyncConnection, owner: str) -> Sequence[tuple[str, frozenset[str]]]:
+        """The endpoints that an owner has, and the events that each asks for."""
+        if owner not in self._endpoints.owners:
+            return ()
+        asking = select(endpoints.c.id, endpoints.c.event_types)
+        asking = asking.where(endpoints.c.owner == owner, endpoints.c.disabled_at.is_(None))
+        rows = await connection.execute(asking)
+        return [(row.id, msgspec.json.decode(row.event_types, type=frozenset[str])) for row in rows]
 
     # What an owner sees.
 

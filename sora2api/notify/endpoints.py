@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sora2api.errors import InvalidRequest, InvalidValue, NotFound
 from sora2api.notify.events import EVENT_TYPES
 from sora2api.notify.signing import Signer, hint_of, new_secret
-from sora2api.store.database import Database
+from sora2api.store.database import Database, bump
 from sora2api.store.keyset import behind
 from sora2api.store.tables import webhook_deliveries as deliveries
 from sora2api.store.tables import webhook_endpoints as endpoints
@@ -41,8 +41,14 @@ class Endpoints:
     """All endpoints. Owners see only their own: another's is `NotFound`."""
 
     def __init__(self, database: Database, signer: Signer) -> None:
+        self.owners: set[str] = set()
+        """Who may have endpoints; for others, a job's end need not look."""
         self._database = database
         self._signer = signer
+
+    async def load(self) -> None:
+        async with self._database.reading() as connection:
+            self.owners.update((await connection.execute(select(endpoints.c.owner).distinct())).scalars())
 
     async def create(self, *, owner: str, name: str, url: str, event_types: Sequence[str]) -> tuple[Endpoint, str]:
         """A new endpoint and its secret, which is known only now."""
@@ -65,7 +71,9 @@ class Endpoints:
             if (await connection.execute(counted)).scalar_one() >= _MOST:
                 raise InvalidRequest(f"There are {_MOST} webhook endpoints already, and that is the most.")
             await connection.execute(added)
+            await bump(connection)
 
+        self.owners.add(owner)
         await self._database.write(write)
         return endpoint, secret
 

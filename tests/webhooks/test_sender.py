@@ -29,8 +29,8 @@ class Rig:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.signer = Signer(Secrets(b"k" * 32))
-        self.deliveries = Deliveries(database)
         self.endpoints = Endpoints(database, self.signer)
+        self.deliveries = Deliveries(database, self.endpoints)
         self.running: list[asyncio.Task[None]] = []
 
     def start(self, **options) -> asyncio.Task[None]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sora2api.api.services import Services
-from sora2api.errors import ClientError, InvalidImage, InvalidValue, InvalidVideo, NotFound, TooLarge
+from sora2api.errors import InvalidImage, InvalidRequest, InvalidValue, InvalidVideo, NotFound, TooLarge
 from sora2api.media.store import Arrival, receive
 from sora2api.modes import Kind, Media
 
@@ -71,7 +71,7 @@ class Inputs:
                 self.arrived(len(url) * 3 // 4)
                 await asyncio.to_thread(_decode, url, target, kind, limit)
             arrival = await self._services.store.examine(target, expect=kind)
-        except ClientError as error:
+        except (InvalidRequest, TooLarge) as error:
             error.param = error.param or param
             raise
         self.arrivals.append(arrival)
@@ -91,7 +91,7 @@ class Inputs:
             if not length:
                 return None
             arrival = await self._services.store.examine(target)
-        except ClientError as error:
+        except (InvalidRequest, TooLarge) as error:
             error.param = error.param or param
             raise
         arrival = replace(arrival, name=(part.filename or "")[:_LONGEST_NAME])

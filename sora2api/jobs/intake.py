@@ -140,7 +140,7 @@ class Intake:
         kept = made is not None and (job.expires_at is None or job.expires_at > time.time())
         return Source(
             video=job.id,
-            prompt=job.prompt,
+            prompt=_words(_output(job.plan)) or job.prompt,
             model=job.model,
             size=f"{made.width}x{made.height}" if made else job.size,
             seconds=job.seconds or 0.0,
@@ -183,6 +183,19 @@ class Intake:
 def _output(plan: Plan) -> AnyStep:
     named = {step.name: step for step in plan.steps}
     return named[plan.output or plan.steps[-1].name]
+
+
+def _words(made: AnyStep) -> str:
+    """What a step's result shows, in words: over a chain of changes, all that was asked for."""
+    match made:
+        case Clip():
+            return made.prompt
+        case Shots():
+            return "\n".join(filter(None, (made.direction, *(shot.prompt for shot in made.shots))))
+        case Change() | Extend():
+            return f"{made.source.prompt}\n{made.prompt}"
+        case _:
+            return ""
 
 
 def _form(request: Request, made: AnyStep) -> tuple[str, float | None]:

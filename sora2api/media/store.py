@@ -182,10 +182,7 @@ class MediaStore:
 
     async def find(self, asset_id: str) -> Asset:
         """A kept file by its id. Raises `NotFound`, or `Gone` when it has expired."""
-        async with self._database.reading() as connection:
-            row = (await connection.execute(select(assets).where(assets.c.id == asset_id))).one_or_none()
-        if row is None:
-            raise NotFound("There is no such file here.")
+        row = await self._row(asset_id)
         if row.expires_at is not None and row.expires_at < time.time():
             raise Gone("The file has expired.")
         media = _media(row)
@@ -207,7 +204,15 @@ class MediaStore:
         return None if row is None else _media(row)
 
     async def path(self, media: Media) -> Path:
-        return (await self.find(media.asset)).path
+        """Where a file is that a live job uses: it stays until the job is over, though it has expired."""
+        return self._place((await self._row(media.asset)).sha256)
+
+    async def _row(self, asset_id: str) -> Row[Any]:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(assets).where(assets.c.id == asset_id))).one_or_none()
+        if row is None:
+            raise NotFound("There is no such file here.")
+        return row
 
     async def remove(self, condition: Any) -> None:
         """Remove the assets that meet the *condition* on the table of assets, and the files that nobody else keeps."""

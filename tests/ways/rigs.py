@@ -132,12 +132,17 @@ class Rig:
         assert made.job["status"] == "completed", made.job
         return made
 
-    def change(self, path: str, **body: Any) -> Made:
-        """What a request of the Videos API to go on from a video makes."""
+    def extend(self, source: Made, prompt: str, *, seconds: float) -> str:
+        """Begin to go on where a video ends; the job's id."""
+        return self._post("extensions", video={"id": source.job["id"]}, prompt=prompt, seconds=str(seconds))
+
+    def edit(self, source: Made, prompt: str) -> str:
+        return self._post("edits", video={"id": source.job["id"]}, prompt=prompt)
+
+    def _post(self, path: str, **body: Any) -> str:
         reply = httpx2.post(f"{self.server.url}/v1/videos/{path}", json=body, headers=self.headers, timeout=30)
-        made = self.ended(reply.json()["id"])
-        assert made.job["status"] == "completed", made.job
-        return made
+        assert reply.is_success, reply.text
+        return reply.json()["id"]
 
     def get(self, path: str) -> httpx2.Response:
         return httpx2.get(self.server.url + path, headers=self.headers, timeout=30)

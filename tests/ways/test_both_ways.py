@@ -174,14 +174,12 @@ def test_a_composed_video_can_be_remixed_in_turn(rig, way, source):
     second = rig.make(f"{first.job['share_id']} in fog", size="160x96", seconds=0.5)
 
     assert second.ways == [way]
-
-
-def extended(rig, source, prompt: str):
-    return rig.change("extensions", video={"id": source.job["id"]}, prompt=prompt, seconds="1")
+    if way == "composed":
+        assert rig.tasks("box")[-1]["prompt"] == "a fox in snow\nat night\nin fog"
 
 
 def test_an_edit_changes_the_video_as_a_remix_does(rig, way, source):
-    made = rig.change("edits", video={"id": source.job["id"]}, prompt="at night")
+    made = rig.ended(rig.edit(source, "at night"))
 
     assert made.ways == [way]
     assert abs(made.film.seconds - 1.5) < 0.1
@@ -191,7 +189,7 @@ def test_an_edit_changes_the_video_as_a_remix_does(rig, way, source):
 def test_an_extension_goes_on_where_its_source_ends(rig, way, source):
     before = rig.creates()
 
-    made = extended(rig, source, "a bear comes")
+    made = rig.ended(rig.extend(source, "a bear comes", seconds=1))
 
     assert made.ways == [way]
     assert rig.creates() - before == 1
@@ -287,7 +285,7 @@ def test_a_character_in_a_remix_is_set_into_the_source(rig, source, anna):
 
 @natively
 def test_a_character_in_an_extension_is_set_into_where_it_begins(rig, source, anna):
-    made = extended(rig, source, f"{anna} comes")
+    made = rig.ended(rig.extend(source, f"{anna} comes", seconds=1))
 
     assert made.ways == ["composed"]
     assert distance(inset(made.film.frames[18]), picture(ANNA)) < 2 * SAME

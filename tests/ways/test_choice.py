@@ -203,17 +203,51 @@ def test_lengths_that_an_engine_rounds_up_are_trimmed(new_rig):
     assert distance(film.at(0.5 - 1 / 12), second.frames[0]) < 0.03
 
 
-@pytest.mark.slow
-def test_a_video_whose_file_has_expired_can_still_be_remixed(new_rig):
+@pytest.fixture(scope="module")
+def forgetful(new_rig) -> Rig:
+    """Keeps what it makes for two seconds."""
     rig = new_rig()
     rig.sandbox("plain", *WITHOUT)
-    rig.account("plain")
-    rig.serve("--output-lifetime", "1.5")
-    source = rig.make("a fox in snow")
-    file = f"/v1/videos/{source.job['id']}/content"
-    assert becomes(lambda: rig.get(file).status_code == 410)
+    rig.account("plain", "--video-slots", "1")
+    rig.serve("--output-lifetime", "2")
+    return rig
 
-    made = rig.make(f"{source.job['share_id']} at night")
+
+def expired(rig, video) -> bool:
+    return becomes(lambda: rig.get(f"/v1/videos/{video.job['id']}/content").status_code == 410)
+
+
+@pytest.mark.slow
+def test_a_video_whose_file_has_expired_can_still_be_remixed(forgetful):
+    source = forgetful.make("a fox in snow")
+    assert expired(forgetful, source)
+
+    made = forgetful.make(f"{source.job['share_id']} at night")
 
     assert made.ways == ["composed"]
     assert distance(made.film.frames[0], source.film.at(0.5)) < 0.03
+
+
+@pytest.mark.slow
+def test_a_video_that_a_waiting_job_goes_on_from_stays_until_then(forgetful):
+    source = forgetful.make("a fox in snow")
+    forgetful.faults("plain", {"method": "POST", "path": "/v1/videos", "delay": 4})
+    forgetful.begin("something else")
+    waiting = forgetful.extend(source, "a bear comes", seconds=1)
+    assert expired(forgetful, source)
+
+    assert abs(forgetful.ended(waiting).film.seconds - 2) < 0.1
+
+
+@pytest.mark.slow
+def test_an_engine_that_begins_on_no_picture_is_asked_only_for_what_it_can(new_rig):
+    rig = new_rig()
+    rig.sandbox("words", "--without", "remix,edit,extend,characters,shots,cancel,first_frame")
+    rig.account("words")
+    rig.serve()
+
+    refused = rig.ask(STORYBOARD)
+
+    assert refused.json()["error"]["code"] == "unsupported_feature"
+    assert rig.creates() == 0
+    assert rig.make(STORYBOARD, transition="cut").film.leaps() == pytest.approx([0.5, 1.0], abs=0.05)

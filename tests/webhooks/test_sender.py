@@ -231,3 +231,41 @@ async def test_an_end_that_nobody_asked_for_leaves_nothing(rig, receiver):
         assert not await rig.database.write(lambda connection, each=each: rig.deliveries.put(connection, each))
 
     assert await rig.rows() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "asked", "told"),
+    [
+        ("video", "failed", ["video.completed", "video.failed"], "video.failed"),
+        ("video", "cancelled", ["video.failed"], "video.failed"),
+        ("video", "cancelled", ["video.failed", "video.cancelled"], "video.cancelled"),
+        ("image", "failed", ["image.failed"], "image.failed"),
+        ("image", "cancelled", ["image.failed", "video.cancelled"], "image.failed"),
+    ],
+)
+async def test_each_end_is_told_as_the_most_exact_event_that_is_asked_for(rig, receiver, kind, status, asked, told):
+    await rig.endpoints.create(owner="me", name="mine", url=receiver.url, event_types=asked)
+    end = JobEnd(job_id="job_1", kind=kind, status=status, owner="me", callback_url=None)
+
+    await rig.database.write(lambda connection: rig.deliveries.put(connection, end))
+
+    (row,) = await rig.rows()
+    assert json.loads(row.body)["type"] == told
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+async def test_deliveries_are_listed_a_page_at_a_time(rig, receiver, ascending):
+    endpoint = await rig.endpoint(receiver)
+    for number in range(5):
+        await rig.end(f"video_{number}")
+
+    after, pages = None, []
+    more = True
+    while more:
+        found, more = await rig.deliveries.page(endpoint, after=after, limit=2, ascending=ascending)
+        pages.append([json.loads(delivery.body)["data"]["id"] for delivery in found])
+        after = found[-1].id
+
+    oldest_first = [f"video_{number}" for number in range(5)]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [job for page in pages for job in page] == (oldest_first if ascending else oldest_first[::-1])

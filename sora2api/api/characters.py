@@ -13,6 +13,7 @@ from sora2api.api.inputs import Inputs
 from sora2api.api.paging import listed, page
 from sora2api.api.replies import reply
 from sora2api.api.services import KEY, SERVICES, Services
+from sora2api.api.taking import answered, take
 from sora2api.api.video_requests import DEFAULT_MODEL, Named
 from sora2api.errors import ClientError, MissingParameter, NotFound, NotReady
 from sora2api.jobs import CharacterRecord, JobRecord
@@ -35,7 +36,11 @@ async def create_character(request: web.Request) -> web.StreamResponse:
     services.jobs.check_open()
     with Inputs(services, owner=request[KEY].id) as inputs:
         body = await sent(request, inputs)
-        job = await _take(services, _decoded(body), body, inputs, owner=request[KEY].id)
+        job = await _take(request, _decoded(body), body, inputs)
+    return await answered(request, job, _wait(services, job))
+
+
+async def _wait(services: Services, job: JobRecord) -> web.StreamResponse:
     failed = await over(services, job)
     if failed is not None:
         return unfinished(failed, sora2api={"job": job.id, "status": job.status})
@@ -58,7 +63,8 @@ def _decoded(body: Sent) -> CharacterCreate:
     return decoded(values, CharacterCreate)
 
 
-async def _take(services: Services, asked: CharacterCreate, body: Sent, inputs: Inputs, *, owner: str) -> JobRecord:
+async def _take(http: web.Request, asked: CharacterCreate, body: Sent, inputs: Inputs) -> JobRecord:
+    services, owner = http.config_dict[SERVICES], http[KEY].id
     model = services.catalog.resolve(asked.model)
     services.catalog.check_served(model)
     size, seconds = services.catalog.fit(model, size=None, seconds=None)
@@ -75,7 +81,7 @@ async def _take(services: Services, asked: CharacterCreate, body: Sent, inputs: 
         owner=owner,
         extra={"display_name": asked.name},
     )
-    return await services.jobs.take(request, inputs.arrivals)
+    return await take(http, request, inputs.arrivals)
 
 
 async def _made_here(services: Services, video_id: str, inputs: Inputs, *, owner: str) -> Media:

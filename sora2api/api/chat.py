@@ -16,6 +16,7 @@ from sora2api.api.outcome import outcome
 from sora2api.api.replies import error_object, reply
 from sora2api.api.services import KEY, SERVICES, Services
 from sora2api.api.streams import Stream
+from sora2api.api.taking import answered, take
 from sora2api.api.telling import telling
 from sora2api.errors import ClientError, Draining, MissingParameter
 from sora2api.jobs import JobRecord
@@ -36,21 +37,20 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
         if answer is not None:
             return await _say(request, services, chat, answer)
         services.jobs.check_open()
-        job = await _take(services, chat, asked(chat), body, inputs, owner=request[KEY].id)
+        job = await _take(request, chat, asked(chat), body, inputs)
     body.clear()  # what was sent may be large, and is the job's now
     chat.messages.clear()
     try:
-        return await (_stream if chat.stream else _wait)(request, services, chat, job)
+        return await answered(request, job, (_stream if chat.stream else _wait)(request, services, chat, job))
     except asyncio.CancelledError:
         if services.settings.cancel_on_disconnect and not services.jobs.draining:
             await services.jobs.cancel(job.id, owner=job.owner)
         raise
 
 
-async def _take(
-    services: Services, chat: Chat, said: Asked, body: dict[str, Any], inputs: Inputs, *, owner: str
-) -> JobRecord:
+async def _take(http: web.Request, chat: Chat, said: Asked, body: dict[str, Any], inputs: Inputs) -> JobRecord:
     """The job of a chat; its record goes on with it. What is wrong is refused before anything is stored."""
+    services = http.config_dict[SERVICES]
     model = services.catalog.resolve(chat.model)
     services.catalog.check_served(model)
     size, seconds = services.catalog.fit(model, size=chat.size, seconds=chat.length())
@@ -66,13 +66,13 @@ async def _take(
         n=chat.n or 1,
         images=(*images, *(file for file in files if file.kind == "image")),
         videos=(*videos, *(file for file in files if file.kind == "video")),
-        owner=owner,
+        owner=http[KEY].id,
         mode=chat.mode,
         callback_url=await postable(services, chat.callback_url, param="callback_url"),
         extra={name: value for name, value in body.items() if name in services.parameters},
     )
     try:
-        return await services.jobs.take(request, inputs.arrivals)
+        return await take(http, request, inputs.arrivals)
     except ClientError as error:
         error.param = "messages" if error.param in ("prompt", "video") else error.param
         raise

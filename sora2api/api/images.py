@@ -16,6 +16,7 @@ from sora2api.api.inputs import ImageAddress, Inputs
 from sora2api.api.replies import error_object, reply
 from sora2api.api.services import KEY, SERVICES, Services
 from sora2api.api.streams import Stream
+from sora2api.api.taking import answered, take
 from sora2api.errors import InvalidValue, MissingParameter, UnsupportedFeature
 from sora2api.jobs import JobRecord
 from sora2api.media import pictures
@@ -60,11 +61,15 @@ async def _answer(request: web.Request, event: str, *, edit: bool) -> web.Stream
     with Inputs(services, owner=request[KEY].id) as inputs:
         body = await sent(request, inputs)
         asked = _decoded(body)
-        job = await _take(services, asked, body, inputs, owner=request[KEY].id, edit=edit)
+        job = await _take(request, asked, body, inputs, edit=edit)
     body.fields.clear()  # what was sent may be large, and is the job's now
     asked.images.clear()
     if asked.stream:
-        return await _stream(request, services, asked, job, event)
+        return await answered(request, job, _stream(request, services, asked, job, event))
+    return await answered(request, job, _wait(request, services, asked, job))
+
+
+async def _wait(request: web.Request, services: Services, asked: ImageRequest, job: JobRecord) -> web.StreamResponse:
     failed = await over(services, job)
     if failed is not None:
         return unfinished(failed, sora2api={"job": job.id, "status": job.status})
@@ -81,9 +86,8 @@ def _decoded(body: Sent) -> ImageRequest:
     return decoded(values, ImageRequest)
 
 
-async def _take(
-    services: Services, asked: ImageRequest, body: Sent, inputs: Inputs, *, owner: str, edit: bool
-) -> JobRecord:
+async def _take(http: web.Request, asked: ImageRequest, body: Sent, inputs: Inputs, *, edit: bool) -> JobRecord:
+    services = http.config_dict[SERVICES]
     name = asked.model or DEFAULT_MODEL
     model = services.catalog.resolve(name)
     if model.makes != "image":
@@ -105,12 +109,12 @@ async def _take(
         n=asked.n or 1,
         images=images,
         mask=masks[0] if masks else None,
-        owner=owner,
+        owner=http[KEY].id,
         mode=asked.mode,
         callback_url=await postable(services, asked.callback_url, param="callback_url"),
         extra={field: typed(value) for field, value in body.fields.items() if field in services.parameters},
     )
-    return await services.jobs.take(request, inputs.arrivals)
+    return await take(http, request, inputs.arrivals)
 
 
 # Replying.

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -39,20 +39,19 @@ class Inputs:
         self.arrivals: list[Arrival] = []
         self._services = services
         self._owner = owner
-        self._scratch: AbstractContextManager[Path] = services.store.scratch()
-        self._folder = Path()
+        self._open = ExitStack()
+        self._folder: Path | None = None
         self._received = 0
         self._claimed = 0
 
     def __enter__(self) -> Self:
-        self._folder = self._scratch.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._services.receiving.release(self._claimed)
-        self._scratch.__exit__(kind, error, traceback)
+        self._open.close()
 
     def arrived(self, length: int) -> None:
         """Count what comes in. Raises `ReceivingFull` where it is too much for now."""
@@ -125,6 +124,8 @@ class Inputs:
 
     def _new(self) -> Path:
         self._received += 1
+        if self._folder is None:
+            self._folder = self._open.enter_context(self._services.store.scratch())
         return self._folder / str(self._received)
 
 

@@ -12,6 +12,7 @@ from sora2api.api.forms import Sent, opened, sent, typed
 from sora2api.api.inputs import ImageAddress, Inputs
 from sora2api.api.replies import reply
 from sora2api.api.services import KEY, SERVICES, Services
+from sora2api.api.taking import answered, take, waited
 from sora2api.api.videos import POLL_AFTER, video_object
 from sora2api.errors import InvalidValue, MissingParameter
 from sora2api.jobs import JobRecord
@@ -66,7 +67,8 @@ async def create_video(request: web.Request) -> web.StreamResponse:
         size, seconds = services.catalog.fit(model, size=asked.size, seconds=number_of(asked.seconds))
         if asked.input_reference is not None:
             images = (*images, await inputs.image(asked.input_reference, param="input_reference"))
-        job = await services.jobs.take(
+        job = await take(
+            request,
             Request(
                 model=asked.model,
                 makes="video",
@@ -82,7 +84,7 @@ async def create_video(request: web.Request) -> web.StreamResponse:
             ),
             inputs.arrivals,
         )
-    return _accepted(request, services, job)
+    return await answered(request, job, _accepted(request, services, job))
 
 
 async def remix_video(request: web.Request) -> web.StreamResponse:
@@ -112,7 +114,8 @@ async def _change(request: web.Request, operation: Operation, *, source: str | N
         model = services.catalog.resolve(asked.model or origin.model)
         services.catalog.check_served(model)
         size, seconds = _form(services, asked, operation, model, origin)
-        job = await services.jobs.take(
+        job = await take(
+            request,
             Request(
                 operation=operation,
                 model=asked.model or origin.model,
@@ -127,7 +130,7 @@ async def _change(request: web.Request, operation: Operation, *, source: str | N
             ),
             inputs.arrivals if films else (),
         )
-    return _accepted(request, services, job)
+    return await answered(request, job, _accepted(request, services, job))
 
 
 class _Origin(Struct, frozen=True):
@@ -176,5 +179,7 @@ def _extra(services: Services, body: Sent) -> dict[str, Any]:
     return {name: typed(opened(value)) for name, value in body.fields.items() if name in services.parameters}
 
 
-def _accepted(request: web.Request, services: Services, job: JobRecord) -> web.Response:
-    return reply(video_object(request, services, job), headers={"openai-poll-after-ms": POLL_AFTER})
+async def _accepted(request: web.Request, services: Services, job: JobRecord) -> web.Response:
+    shown = await waited(request, job)
+    headers = {} if shown.over() else {"openai-poll-after-ms": POLL_AFTER}
+    return reply(video_object(request, services, shown), headers=headers)

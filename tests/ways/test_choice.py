@@ -1,6 +1,7 @@
 """Which way a step goes, on which accounts, and when it may still change."""
 
 import io
+import time
 
 import pytest
 from PIL import Image
@@ -229,14 +230,18 @@ def test_a_video_whose_file_has_expired_can_still_be_remixed(forgetful):
 
 
 @pytest.mark.slow
-def test_a_video_that_a_waiting_job_goes_on_from_stays_until_then(forgetful):
+def test_a_video_that_a_job_goes_on_from_stays_until_that_is_over(forgetful):
     source = forgetful.make("a fox in snow")
     forgetful.faults("plain", {"method": "POST", "path": "/v1/videos", "delay": 4})
-    forgetful.begin("something else")
-    waiting = forgetful.extend(source, "a bear comes", seconds=1)
-    assert expired(forgetful, source)
+    job = forgetful.extend(source, "a bear comes", seconds=1)
+    forgetful.server.kill()
+    assert becomes(lambda: time.time() > source.job["expires_at"] + 1)
+    forgetful.serve("--output-lifetime", "60")
 
-    assert abs(forgetful.ended(waiting).film.seconds - 2) < 0.1
+    made = forgetful.ended(job)
+
+    assert made.job["status"] == "completed"
+    assert abs(made.film.seconds - 2) < 0.1
 
 
 @pytest.mark.slow

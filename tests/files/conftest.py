@@ -5,9 +5,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 from openai import OpenAI
 from running import Running
+from ways.rigs import becomes
 
 
 @pytest.fixture(scope="session")
@@ -27,5 +29,8 @@ def other(server) -> Iterator[OpenAI]:
     """Somebody else."""
     command = (sys.executable, "-m", "sora2api", "key", "create", "--name", "other", "--json", "--data-dir")
     made = subprocess.run([*command, str(server.folder)], check=True, capture_output=True)
-    with OpenAI(api_key=json.loads(made.stdout)["key"], base_url=f"{server.url}/v1") as client:
+    key = json.loads(made.stdout)["key"]
+    known = {"Authorization": f"Bearer {key}"}
+    assert becomes(lambda: httpx2.get(f"{server.url}/v1/models", headers=known).is_success)
+    with OpenAI(api_key=key, base_url=f"{server.url}/v1", max_retries=0) as client:
         yield client

@@ -1,7 +1,7 @@
 """The characters that an owner has: found by `@name`, made by a job, removed with it when they are temporary."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -126,11 +126,17 @@ class CharacterBook:
         going_on = select(jobs.c.id).where(jobs.c.status.not_in(OVER))
         return await self._select(characters.c.temporary, characters.c.job_id.not_in(going_on))
 
-    async def remove(self, character: Character) -> None:
-        """Remove it with its pictures."""
-        gone = delete(characters).where(characters.c.id == character.id)
-        await self._database.write(lambda connection: connection.execute(gone))
-        await self._store.remove(assets.c.id.in_([image.asset for image in character.images]))
+    async def remove(self, character: Character, *, used: Collection[str]) -> None:
+        """Remove it with its pictures; those *used* by live jobs have expired from now on, and go when these are over."""
+        pictures = {image.asset for image in character.images}
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(delete(characters).where(characters.c.id == character.id))
+            expired = update(assets).where(assets.c.id.in_(pictures)).values(expires_at=time.time())
+            await connection.execute(expired)
+
+        await self._database.write(write)
+        await self._store.remove(assets.c.id.in_(pictures.difference(used)))
 
     async def _select(self, *conditions: Any) -> tuple[Character, ...]:
         return tuple(record.character for record in await self._records(_rows(*conditions)))

@@ -238,10 +238,11 @@ class Runner:
             await self.dismiss(character)
 
     async def dismiss(self, character: Character) -> None:
-        """Remove a character with its pictures, and at the engines that know it."""
+        """Remove a character with its pictures, and at the engines that know it; live jobs that show it go on."""
         for account_id, called in character.accounts.items():
             self._aftercare.forget(account_id, called)
-        await self._characters.remove(character)
+        used = {asset for job in self.live.values() for asset in job.uses()}
+        await self._characters.remove(character, used=used)
 
     # Progress.
 

@@ -113,6 +113,16 @@ def test_a_deleted_character_is_gone_here_and_at_the_engine(client, rig):
     assert client.videos.create_character(name="Ghost", video=FILM).mention == "@ghost"
 
 
+def test_a_video_that_is_to_show_a_character_is_made_though_that_is_deleted_meanwhile(client, rig):
+    made = client.videos.create_character(name="Farewell", video=FILM)
+    rig.faults("box", {"method": "POST", "path": "/v1/videos", "delay": 1})
+    video = client.videos.create(prompt="a walk", extra_body=SMALL | {"characters": [{"id": made.id}]})
+
+    client.delete(f"/videos/characters/{made.id}", cast_to=object)
+
+    assert client.videos.poll(video.id, poll_interval_ms=30).status == "completed"
+
+
 def test_a_character_is_made_of_a_video_made_here(client, other):
     video = client.videos.create_and_poll(prompt="a fox", extra_body=SMALL, poll_interval_ms=30)
 

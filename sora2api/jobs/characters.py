@@ -127,7 +127,7 @@ class CharacterBook:
         return await self._select(characters.c.temporary, characters.c.job_id.not_in(going_on))
 
     async def remove(self, character: Character, *, used: Collection[str]) -> None:
-        """Remove it with its pictures; those *used* by live jobs have expired from now on, and go when these are over."""
+        """Remove it with its pictures; those *used* by live jobs expire now, and go when these are over."""
         pictures = {image.asset for image in character.images}
 
         async def write(connection: AsyncConnection) -> None:

@@ -24,15 +24,18 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer errors in OpenAI's envelope; a fault of ours with 500 and no word of its inside."""
     try:
         return await handler(request)
-    except Sora2ApiError as error:
-        return problem(error)
     except web.HTTPException as error:
         if error.status < 400:
             raise
         return _translated(request, error)
+    except Sora2ApiError as error:
+        known = error
     except Exception:  # the error middleware: nothing of ours may reach a client as a traceback
         log.exception("request failed", extra={"request": request[REQUEST_ID], "path": request.path})
-        return problem(Sora2ApiError())
+        known = Sora2ApiError()
+    if request.writer.output_size:
+        raise ConnectionAbortedError(f"A reply that had begun failed: {known.code}.")  # it is cut off
+    return problem(known)
 
 
 def _translated(request: web.Request, error: web.HTTPException) -> web.Response:

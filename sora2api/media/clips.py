@@ -8,25 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
+from sora2api.media.clip import Clip
 from sora2api.media.pictures import Picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-class Clip(Struct, frozen=True):
-    """A video file; its size is the upright one, in pixels, its length that of the picture, without the sound."""
-
-    width: int
-    height: int
-    seconds: float
-    fps: float
-    frames: int
-    codec: str
-    content_type: str
-    audio: bool
 
 
 def probe(path: Path) -> Clip:
@@ -96,3 +82,18 @@ def spritesheet(path: Path, target: Path, *, columns: int = 5, rows: int = 5, wi
     from sora2api.media import stills
 
     return stills.spritesheet(path, target, columns=columns, rows=rows, width=width)
+
+
+__all__ = [
+    "Clip",
+    "best_frames",
+    "encode",
+    "first_frame",
+    "frame_at",
+    "join",
+    "last_frame",
+    "poster",
+    "probe",
+    "spritesheet",
+    "trim",
+]

@@ -15,7 +15,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 from PIL import Image
 
-from sora2api.media.clips import Clip
+from sora2api.media.clip import Clip
 from sora2api.media.footage import probe
 
 AnyPacket: TypeAlias = "Packet[Any]"  # the class is generic to type checkers only

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from sora2api.errors import InvalidVideo
-from sora2api.media.clips import Clip
+from sora2api.media.clip import Clip
 from sora2api.media.pictures import MAX_PIXELS
 from sora2api.media.sniff import HEAD, Sniffed, sniff
 

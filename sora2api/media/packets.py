@@ -9,7 +9,7 @@ from typing import NamedTuple
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from sora2api.media.clips import Clip
+from sora2api.media.clip import Clip
 from sora2api.media.footage import TICK, frames, opened, shown, sound_of, start_of, video_of
 
 _CONTAINERS = {"video/mp4", "video/quicktime"}

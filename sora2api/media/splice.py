@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from PIL import ImageOps
 
 from sora2api.media import sound
-from sora2api.media.clips import Clip
+from sora2api.media.clip import Clip
 from sora2api.media.encoding import AnyPacket, add_sound, add_video, created, paced, painted
 from sora2api.media.footage import TICK, frames, opened, probe, shown, sound_of, start_of, upright, video_of
 from sora2api.media.packets import Form, Run, form_of_sound, in_a_row, run_of

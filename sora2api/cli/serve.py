@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -15,6 +15,9 @@ from sora2api.errors import Sora2ApiError
 from sora2api.settings import table
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_LINGERING: Final = 60.0
+"""How long the rest of a body that was refused is read and dropped, so that its sender gets to hear why."""
 
 
 class AlreadyServed(Sora2ApiError):
@@ -61,7 +64,11 @@ async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
             )
             async with assembled(folder=folder, settings=settings, database=database, registry=registry) as server:
                 runner = web.AppRunner(
-                    server.app, handler_cancellation=True, access_log=None, shutdown_timeout=settings.shutdown_timeout
+                    server.app,
+                    handler_cancellation=True,
+                    access_log=None,
+                    shutdown_timeout=settings.shutdown_timeout,
+                    lingering_time=_LINGERING,
                 )
                 await runner.setup()
                 try:

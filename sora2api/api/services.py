@@ -21,6 +21,9 @@ from sora2api.notify import Webhooks
 from sora2api.settings import Settings
 
 
+CALLER: Final = web.RequestKey("CALLER", Caller)
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The parts of the server that the API stands on. *parameters* are the body's fields that modes understand."""
@@ -40,7 +43,10 @@ class Services:
     parameters: frozenset[str]
 
     def caller(self, request: web.BaseRequest) -> Caller:
-        return caller(request, self.trusted)
+        """Who calls; found out once a request."""
+        if CALLER not in request:
+            request[CALLER] = caller(request, self.trusted)
+        return request[CALLER]
 
     def link(self, request: web.BaseRequest, path: str) -> str:
         """An absolute link to a *path* of this server."""

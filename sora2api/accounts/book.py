@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.drivers import EngineModel
 from sora2api.errors import InvalidValue, NotFound
-from sora2api.store.database import Database, bump
+from sora2api.store.database import Database, Write, bump
 from sora2api.store.secrets import Secrets
 from sora2api.store.tables import accounts
 
@@ -107,7 +107,9 @@ class AccountBook:
         remake_lost: bool = False,
         settings: dict[str, Any] | None = None,
         sandbox: bool = False,
+        also: Write[Any] | None = None,
     ) -> Account:
+        """A new account; *also* is written in the same transaction."""
         if not sandbox and any(known.name == name and known.removed_at is None for known in self._accounts.values()):
             raise InvalidValue(f"There is an account named {name!r} already.", param="name")
         account = Account(
@@ -136,6 +138,8 @@ class AccountBook:
         async def write(connection: AsyncConnection) -> None:
             await connection.execute(insert(accounts).values(**self._columns(account, account.__struct_fields__)))
             await bump(connection)
+            if also is not None:
+                await also(connection)
 
         await self._database.write(write)
         self._accounts[account.id] = account

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, print_table, run, state_options
 
@@ -77,7 +78,7 @@ def _pairs(pairs: tuple[str, ...]) -> dict[str, str]:
 
 async def _add(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
     from sora2api.accounts import AccountBook, Engines, Health, Pool
-    from sora2api.auth.first_start import end_defaults
+    from sora2api.auth.first_start import Ending
     from sora2api.egress import GuardedFetch, Sessions
     from sora2api.errors import EngineError
     from sora2api.registry import discover
@@ -89,13 +90,19 @@ async def _add(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
             discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
         )
         given = _checked(given, registry.drivers)
+        ending = await Ending.prepare(folder)
+        issued = None
+
+        async def end(connection: AsyncConnection) -> None:
+            nonlocal issued
+            issued = await ending(connection)
+
         sessions = Sessions()
         book = AccountBook(database, await asyncio.to_thread(Secrets.open, folder))
         await book.load()
         engines = Engines(registry.drivers, sessions, fetch=GuardedFetch(), default_proxy=settings.default_proxy)
         try:
-            account = await book.add(**given)
-            issued = await end_defaults(database, folder)
+            account = await book.add(**given, also=end)
             trouble = None
             try:
                 await Health(book, engines, Pool(book, engines, sandbox=False, strategy="least_busy")).check(account)

@@ -4,7 +4,6 @@ import secrets
 import time
 from collections.abc import Collection, Mapping
 
-import msgspec
 from msgspec import Struct
 
 from sora2api.errors import InvalidValue, NotFound, NotReady
@@ -28,6 +27,7 @@ from sora2api.modes import (
     Shots,
     Source,
     VideoReference,
+    own_extra,
 )
 
 _PREFIX: Mapping[JobKind, str] = {"video": "video", "image": "image", "character": "cast"}
@@ -77,7 +77,8 @@ class Intake:
         if request.n > 1 and request.makes == "video":
             raise InvalidValue("A video is made one at a time: `n` is 1.", param="n")
         mode = self.choose(request)
-        _check_parameters(mode, request)
+        if mode.parameters is not None:
+            own_extra(request, mode.parameters)  # raises what is wrong in them, before anything else
         found = await self._find(mode, request)
         plan = mode.plan(request, found)
         for name in (step.called for step in plan.steps if isinstance(step, Cast) and step.called):
@@ -211,18 +212,3 @@ def _form(request: Request, made: AnyStep) -> tuple[str, float | None]:
             return made.size, None
         case _:
             return request.size, request.seconds
-
-
-def _check_parameters(mode: Mode, request: Request) -> None:
-    if mode.parameters is None:
-        return
-    try:
-        msgspec.convert(request.extra, mode.parameters, strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidValue(str(error), param=_at_fault(str(error))) from error
-
-
-def _at_fault(message: str) -> str | None:
-    """The parameter that msgspec's message names, as in "Expected `str`, got `int` - at `$.shots[0].prompt`"."""
-    _, found, path = message.rpartition("`$.")
-    return path.rstrip("`") if found else None

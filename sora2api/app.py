@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sora2api.accounts import AccountBook, Engines, Pool
 from sora2api.accounts import Health as AccountHealth
 from sora2api.accounts.book import SANDBOX
+from sora2api.api.cors import Cors
 from sora2api.api.middlewares import errors
 from sora2api.api.routes import add_routes
 from sora2api.api.services import SERVICES, Services
@@ -152,6 +153,7 @@ def _application(services: Services, health: Health) -> web.Application:
     app[SERVICES] = services
     health.add_routes(app)
     add_routes(app)
+    Cors(services.settings.cors_origins).set_up(app)
     return app
 
 

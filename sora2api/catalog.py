@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from sora2api.accounts import Need, Pool
 from sora2api.errors import InvalidValue, ModelNotFound, NoEngine
-from sora2api.modes import Model
+from sora2api.modes import Kind, Model
 from sora2api.registry import Registry
 from sora2api.store.database import Database
 from sora2api.store.tables import models
@@ -20,6 +20,12 @@ LONGEST: Final = 120.0
 _SIZE: Final = re.compile("[1-9][0-9]{1,3}x[1-9][0-9]{1,3}")
 _SORA_2: Final = (PORTRAIT, LANDSCAPE, "1024x1792", "1792x1024")
 _SORA_2_PRO: Final = (*_SORA_2, "1080x1920", "1920x1080")
+
+
+_CAPABILITIES: Final[dict[Kind, frozenset[str]]] = {
+    "image": frozenset({"image", "image_edit", "mask"}),
+    "video": frozenset({"clip", "first_frame", "references", "remix", "edit", "extend", "characters", "shots"}),
+}
 
 
 def _image(name: str, size: str, *aliases: str) -> Model:
@@ -95,10 +101,12 @@ class Catalog:
 
     def served(self, model: Model) -> bool:
         """Whether an account in use can make something by it."""
-        need = Need(
-            model=model.name, slot=model.makes, capabilities=frozenset({"image" if model.makes == "image" else "clip"})
-        )
-        return self._pool.could_serve(need)
+        return self._pool.could_serve(_least(model))
+
+    def capabilities(self, model: Model) -> Sequence[str]:
+        """What the engines in use do with it by themselves, each at least at one of them."""
+        able = (engine_model.capabilities for _, engine_model in self._pool.candidates(_least(model)))
+        return sorted(frozenset[str]().union(*able) & _CAPABILITIES[model.makes])
 
     def check_served(self, model: Model) -> None:
         if not self.served(model):
@@ -129,6 +137,13 @@ class Catalog:
             return size
         wide, area = _wide(size), _area(size)
         return min(model.sizes, key=lambda other: (_wide(other) != wide, abs(_area(other) - area)))
+
+
+def _least(model: Model) -> Need:
+    """What an account must be able to do to make anything by the model."""
+    return Need(
+        model=model.name, slot=model.makes, capabilities=frozenset({"image" if model.makes == "image" else "clip"})
+    )
 
 
 def _wide(size: str) -> bool:

@@ -5,6 +5,7 @@ file, else the default. Whatever stands above the database is pinned: the panel 
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
@@ -19,6 +20,7 @@ from sora2api.errors import InvalidValue
 PREFIX: Final = "SORA2API_"
 FILE: Final = "sora2api.toml"
 MEBIBYTE: Final = 1024 * 1024
+_ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 
 Source = Literal["command line", "environment", "database", "file", "default"]
 
@@ -36,6 +38,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trusted_proxies: Annotated[
         tuple[str, ...],
         _help("Networks of the proxies whose X-Forwarded-For, -Proto and -Host are believed."),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...],
+        _help("Sites whose pages may use the API from a browser, as in https://app.example.org; `*`: all."),
     ] = ()
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _help("How much is logged.")] = "info"
 
@@ -149,9 +155,16 @@ def parse(name: str, value: Any, *, source: Source) -> Any:
         parsed = msgspec.convert(value, kind, strict=False)
         for network in parsed if name in ("trusted_proxies", "fetch_allow") else ():
             ip_network(network)
+        for origin in parsed if name == "cors_origins" else ():
+            _check_origin(origin)
     except (msgspec.ValidationError, ValueError) as error:
         raise InvalidValue(f"The setting {name} ({source}) is wrong: {error}", param=name) from error
     return parsed
+
+
+def _check_origin(origin: str) -> None:
+    if not _ORIGIN.fullmatch(origin):
+        raise ValueError(f"{origin!r} is no origin: a scheme and a host, with no path, or `*`.")
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -213,7 +213,11 @@ class Pool:
             names = _names(candidates)
             rest = "" if until is None else f" for {max(1, round(until - now))} s more"
             return f"{names} rests{rest}: {candidates[0].set_aside}."
-        ahead = sum(
+        return f"Waiting for a {need.slot} slot on {_names(ready)}: {self.ahead(need, admitted=admitted)} ahead."
+
+    def ahead(self, need: Need, *, admitted: float) -> int:
+        """How many wait for the same kind of slot and were admitted before."""
+        return sum(
             1
             for other, owners in self._waiting.items()
             if other.slot == need.slot
@@ -221,7 +225,6 @@ class Pool:
             for waiter in queue
             if _waits(waiter) and waiter.admitted < admitted
         )
-        return f"Waiting for a {need.slot} slot on {_names(ready)}: {ahead} ahead."
 
 
 def _goes_on(account: Account, need: Need) -> bool:

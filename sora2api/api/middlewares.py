@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -10,12 +11,15 @@ from aiohttp import web
 from sora2api.api.replies import problem
 from sora2api.api.services import KEY, SERVICES
 from sora2api.errors import ClientError, MethodNotAllowed, NotFound, Sora2ApiError, TooLarge
-from sora2api.observe.requests import REQUEST_ID
+from sora2api.observe.requests import BEGUN, REQUEST_ID
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+PREFIXES: Final = ("/v1", "/openai/v1")
+_VERSION: Final = "2020-10-01"
+"""The only one that OpenAI's API has had."""
 _KNOWN: Final[dict[int, type[ClientError]]] = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
 
 
@@ -67,3 +71,10 @@ async def mark(request: web.Request, response: web.StreamResponse) -> None:
     """Say in each reply to a client that the sandbox is what answers, while it is."""
     if KEY in request and request.config_dict[SERVICES].catalog.sandbox_in_use():
         response.headers["x-sora2api-engine"] = "sandbox"
+
+
+async def time_reply(request: web.Request, response: web.StreamResponse) -> None:
+    """Say in each reply of the API how long it took, of a stream until it began."""
+    if BEGUN in request and request.path.startswith(PREFIXES):
+        response.headers["openai-version"] = _VERSION
+        response.headers["openai-processing-ms"] = str(round((time.monotonic() - request[BEGUN]) * 1000))

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from sora2api.api.replies import reply
 from sora2api.api.services import SERVICES
+from sora2api.catalog import Catalog
 from sora2api.modes import Model
 
 _CREATED = 1759276800  # the day Sora 2 came out, 2025-10-01: the names are as old as that
@@ -13,18 +14,18 @@ _CREATED = 1759276800  # the day Sora 2 came out, 2025-10-01: the names are as o
 
 async def list_models(request: web.Request) -> web.StreamResponse:
     catalog = request.config_dict[SERVICES].catalog
-    return reply({"object": "list", "data": [_model(model) for model in catalog.listed()]})
+    return reply({"object": "list", "data": [_model(model, catalog) for model in catalog.listed()]})
 
 
 async def get_model(request: web.Request) -> web.StreamResponse:
     catalog = request.config_dict[SERVICES].catalog
     model = catalog.resolve(request.match_info["id"])
     catalog.check_served(model)
-    return reply(_model(model))
+    return reply(_model(model, catalog))
 
 
-def _model(model: Model) -> dict[str, Any]:
-    """OpenAI's Model, and what it makes by default as an extension."""
+def _model(model: Model, catalog: Catalog) -> dict[str, Any]:
+    """OpenAI's Model; as our own, what it makes by default, and what the engines in use do with it by themselves."""
     makes: dict[str, Any] = {"kind": model.makes, "size": model.size}
     if model.seconds is not None:
         makes["seconds"] = model.seconds
@@ -34,6 +35,7 @@ def _model(model: Model) -> dict[str, Any]:
         "created": _CREATED,
         "owned_by": "sora2api",
         "makes": makes,
+        "capabilities": catalog.capabilities(model),
         "description": model.description or _words(model),
     }
 

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from sora2api.api import characters, chat, files, images, models, video_requests, videos, webhooks
-from sora2api.api.middlewares import Handler, keyed, mark
+from sora2api.api.middlewares import PREFIXES, Handler, keyed, mark, time_reply
 from sora2api.media.links import PREFIX
 
 _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
@@ -49,10 +49,11 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
 
 
 def add_routes(app: web.Application) -> None:
-    for prefix in ("/v1", "/openai/v1"):
+    for prefix in PREFIXES:
         for method, path, handler in _TABLE:
             app.router.add_route(method, prefix + path, keyed(handler))
             if method == "GET" and path.endswith("/content"):
                 app.router.add_route("HEAD", prefix + path, keyed(handler))
     app.on_response_prepare.append(mark)
+    app.on_response_prepare.append(time_reply)
     app.router.add_get(PREFIX + "/{token}/{file}", videos.link)

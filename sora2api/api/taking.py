@@ -76,6 +76,7 @@ def _just_made(job: JobRecord) -> JobRecord:
         completed_at=None,
         expires_at=None,
         waiting_for=None,
+        queue_position=None,
     )
 
 

@@ -10,10 +10,9 @@ from sora2api.api.asking import number_of, only, postable
 from sora2api.api.body import decoded
 from sora2api.api.forms import Sent, opened, sent, typed
 from sora2api.api.inputs import ImageAddress, Inputs
-from sora2api.api.replies import reply
 from sora2api.api.services import KEY, SERVICES, Services
 from sora2api.api.taking import answered, take, waited
-from sora2api.api.videos import POLL_AFTER, video_object
+from sora2api.api.videos import video_reply
 from sora2api.errors import InvalidValue, MissingParameter
 from sora2api.jobs import JobRecord
 from sora2api.modes import Media, Model, Operation, Request
@@ -180,6 +179,4 @@ def _extra(services: Services, body: Sent) -> dict[str, Any]:
 
 
 async def _accepted(request: web.Request, services: Services, job: JobRecord) -> web.Response:
-    shown = await waited(request, job)
-    headers = {} if shown.over() else {"openai-poll-after-ms": POLL_AFTER}
-    return reply(video_object(request, services, shown), headers=headers)
+    return video_reply(request, services, await waited(request, job))

@@ -1,6 +1,7 @@
 """/v1/videos: jobs as OpenAI's Videos API shows them, their files, their events, and cancel."""
 
 import math
+import time
 from contextlib import aclosing
 from typing import Any, Final, Literal
 
@@ -17,7 +18,11 @@ from sora2api.jobs.records import encode
 from sora2api.media.variants import VARIANTS
 from sora2api.modes import Media
 
-POLL_AFTER: Final = "1000"
+_POLL_AFTER: Final = 1000
+_POLL_LEAST: Final = 500
+_POLL_MOST: Final = 10_000
+_POLLS: Final = 10
+"""So often a job is asked for that takes as long as others, within those bounds (milliseconds)."""
 _LARGEST_PAGE: Final = 100
 _PAGE: Final = 20
 _LARGEST_NUMBER: Final = 2**63 - 1
@@ -26,8 +31,7 @@ _LARGEST_NUMBER: Final = 2**63 - 1
 async def get_video(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     job = await services.jobs.get(request.match_info["id"], owner=request[KEY].id)
-    headers = {} if job.over() else {"openai-poll-after-ms": POLL_AFTER}
-    return reply(video_object(request, services, job), headers=headers)
+    return video_reply(request, services, job)
 
 
 async def list_videos(request: web.Request) -> web.StreamResponse:
@@ -118,6 +122,26 @@ def _event(numbered: Numbered) -> dict[str, Any]:
 # The Video object.
 
 
+def video_reply(request: web.Request, services: Services, job: JobRecord) -> web.Response:
+    """The Video; of an unfinished one a header says when to ask again."""
+    headers = {} if job.over() else {"openai-poll-after-ms": str(_poll_after(services, job))}
+    return reply(video_object(request, services, job), headers=headers)
+
+
+def _poll_after(services: Services, job: JobRecord) -> int:
+    usual = services.jobs.usual_time(job)
+    if usual is None:
+        return _POLL_AFTER
+    return min(max(round(usual * 1000 / _POLLS), _POLL_LEAST), _POLL_MOST)
+
+
+def _eta(services: Services, job: JobRecord) -> int | None:
+    """The whole seconds that are left of the time that jobs alike take; None once that is over, or not known."""
+    usual = services.jobs.usual_time(job)
+    left = 0.0 if usual is None else job.created_at + usual - time.time()
+    return math.ceil(left) if left > 0 else None
+
+
 def video_object(request: web.Request, services: Services, job: JobRecord) -> dict[str, Any]:
     """All 13 keys of OpenAI's Video, and ours beside them."""
     made = job.media()[0] if job.media() else None
@@ -150,8 +174,12 @@ def _beside(request: web.Request, services: Services, job: JobRecord) -> dict[st
             "events_url": services.link(request, f"/v1/videos/{job.id}/events"),
             "cancel_url": services.link(request, f"/v1/videos/{job.id}/cancel"),
         }
-        if job.waiting_for is not None:
-            beside["waiting_for"] = job.waiting_for
+        passing = {
+            "waiting_for": job.waiting_for,
+            "queue_position": job.queue_position,
+            "eta_seconds": _eta(services, job),
+        }
+        beside |= {name: value for name, value in passing.items() if value is not None}
     return beside
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import hdrs
 
-from sora2api.auth.address import Caller
+from sora2api.auth.address import Caller, is_loopback_origin
 from sora2api.auth.first_start import DEFAULT_KEY, DEFAULT_SECRET, FirstStart
 from sora2api.auth.keys import ApiKey, KeyBook
 from sora2api.auth.passwords import same
@@ -34,7 +34,8 @@ class Authenticator:
             return key
         if not same(secret, DEFAULT_SECRET):
             raise Unauthenticated("This API key is not valid here.")
-        if not self._first_start.default_key_holds(caller):
+        origin = headers.get(hdrs.ORIGIN)
+        if not self._first_start.default_key_holds(caller) or not (origin is None or is_loopback_origin(origin)):
             raise Unauthenticated(
                 "The default API key holds only for programs on the server's own machine, until the first account is "
                 "added: make a key with `sora2api key create --name NAME`."

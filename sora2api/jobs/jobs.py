@@ -115,9 +115,15 @@ class Jobs:
             return await self._over(job_id, owner=owner)
         if owner not in (None, live.owner):
             raise NotFound("There is no such video here.")
+        live.record.queue_position = None
         if live.need is not None:
             live.record.waiting_for = self._pool.reason(live.need, admitted=live.admitted)
+            live.record.queue_position = self._pool.ahead(live.need, admitted=live.admitted) + 1
         return live.record
+
+    def usual_time(self, job: JobRecord) -> float | None:
+        """How long jobs alike took lately, in seconds from request to end; None while that is not known."""
+        return self._runner.pace.usual(job)
 
     async def _over(self, job_id: str, *, owner: str | None) -> JobRecord:
         """A job that is over, and so stays as it is: those asked for lately are at hand."""

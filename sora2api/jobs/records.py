@@ -50,6 +50,8 @@ class JobRecord(Struct, kw_only=True):
     """Whether the reply to the request was written whole."""
     waiting_for: str | None = None
     """Why it has not started; known only while it waits."""
+    queue_position: int | None = None
+    """How many wait for the same kind of slot and go before it, and itself; known only while it waits."""
 
     def over(self) -> bool:
         return self.status in OVER
@@ -101,6 +103,8 @@ class TaskRecord(Struct, kw_only=True):
         return f"{self.job_id}.{self.step}.{self.attempt}"
 
 
+_PASSING: Final = frozenset({"waiting_for", "queue_position"})
+"""Of a job, what is not stored."""
 _JOB_BLOBS: Final[dict[str, Any]] = {
     "request": Request,
     "plan": Plan,
@@ -122,7 +126,7 @@ def job_end(record: JobRecord) -> JobEnd:
 
 
 def job_columns(record: JobRecord) -> dict[str, Any]:
-    values = {name: getattr(record, name) for name in record.__struct_fields__ if name != "waiting_for"}
+    values = {name: getattr(record, name) for name in record.__struct_fields__ if name not in _PASSING}
     return _packed(values, _JOB_BLOBS)
 
 

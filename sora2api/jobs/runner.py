@@ -21,6 +21,7 @@ from sora2api.jobs.feed import Feed
 from sora2api.jobs.ledger import Ledger, Numbered
 from sora2api.jobs.live import LiveJob
 from sora2api.jobs.once import Requests
+from sora2api.jobs.pace import Pace
 from sora2api.jobs.records import JobRecord, Status
 from sora2api.jobs.tasks import failure
 from sora2api.media import clips
@@ -61,6 +62,7 @@ class Runner:
         http: aiohttp.ClientSession,
     ) -> None:
         self.live: dict[str, LiveJob] = {}
+        self.pace = Pace()
         self._modes = modes
         self._carrier = carrier
         self._ledger = ledger
@@ -200,6 +202,7 @@ class Runner:
             except SQLAlchemyError:
                 log.exception("the end could not be written; trying again", extra={"job": record.id})
                 await asyncio.sleep(_WRITE_AGAIN)
+        self.pace.note(record)
         job.feed.publish(milestone)
         del self.live[record.id]
         job.over.set()

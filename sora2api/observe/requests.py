@@ -11,6 +11,8 @@ from aiohttp import web
 log = logging.getLogger(__name__)
 
 REQUEST_ID: Final = web.RequestKey("REQUEST_ID", str)
+BEGUN: Final = web.RequestKey("BEGUN", float)
+"""When the request came, by the monotonic clock."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -19,7 +21,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id, said in its reply and in the log."""
     request[REQUEST_ID] = f"req_{secrets.token_hex(12)}"
-    begun = time.monotonic()
+    request[BEGUN] = time.monotonic()
     response = await handler(request)
     log.debug(
         "request",
@@ -28,7 +30,7 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
             "method": request.method,
             "path": request.path,
             "status": response.status,
-            "milliseconds": round((time.monotonic() - begun) * 1000),
+            "milliseconds": round((time.monotonic() - request[BEGUN]) * 1000),
         },
     )
     return response

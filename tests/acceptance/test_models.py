@@ -25,6 +25,15 @@ def test_the_documented_models_are_listed_with_their_sizes_and_lengths(server):
     assert {"sora-2", "sora-2-pro", "gpt-image", "sora2-landscape-10s", "sora2pro-hd-portrait-15s"} <= set(listed)
 
 
+def test_a_model_says_what_the_engines_in_use_do_with_it(server):
+    image = server.http.get("/v1/models/sora-image").json()["capabilities"]
+    video = server.http.get("/v1/models/sora-2").json()["capabilities"]
+
+    assert {"image", "image_edit"} <= set(image) <= {"image", "image_edit", "mask"}
+    assert {"clip", "first_frame", "remix"} <= set(video)
+    assert not {"image", "list", "cancel"} & set(video)
+
+
 @pytest.mark.parametrize("path", ["/v1/models/sora-image", "/openai/v1/models/sora-image", "/v1/models/sora%2Dimage"])
 def test_a_model_can_be_looked_up(server, path):
     assert server.http.get(path).json()["id"] == "sora-image"

@@ -13,10 +13,13 @@ from running import Running
 from ways.films import photo
 
 PHOTO = photo((160, 96), ("#d8d2c4", "#3d6b35", "#c9412b"))
-UPLOAD, TOGETHER, BODY = 1_000_000, 3_000_000, 2_000_000
+UPLOAD, TOGETHER, BODY = 4_000_000, 12_000_000, 4_000_000
+MUCH = bytes(3_900_000)
+"""Three times this leaves no room for a fourth body, though the last piece of each is not counted yet."""
+MORE = PHOTO + bytes(1_500_000)
 KEY = {"Authorization": "Bearer han1234"}
 HEAD = (
-    "POST /v1/files HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer han1234\r\nContent-Length: 999999\r\n"
+    "POST /v1/files HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer han1234\r\nContent-Length: 3999999\r\n"
     "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
     '--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
 )
@@ -64,11 +67,11 @@ def test_a_body_that_is_too_large_is_answered_whether_or_not_it_says_so(http, ki
 
 
 def _upload(http: httpx2.Client) -> httpx2.Response:
-    return http.post("/v1/files", files={"file": ("a.png", PHOTO + bytes(900_000))}, data={"purpose": "vision"})
+    return http.post("/v1/files", files={"file": ("a.png", MORE)}, data={"purpose": "vision"})
 
 
 def _json(http: httpx2.Client) -> httpx2.Response:
-    image = base64.b64encode(PHOTO + bytes(900_000)).decode()
+    image = base64.b64encode(MORE).decode()
     body = {"model": "sora-video", "prompt": "the sea", "size": "160x96", "seconds": 1}
     return http.post("/v1/videos", json=body | {"input_reference": {"image_url": f"data:image/png;base64,{image}"}})
 
@@ -86,9 +89,9 @@ def _until(ask, http: httpx2.Client, status: int) -> httpx2.Response:
 def test_who_would_make_it_too_much_at_once_is_told_to_wait(server, http, ask):
     address = httpx2.URL(server.url)
     with ExitStack() as stack:
-        for _ in range(4):
+        for _ in range(3):
             other = stack.enter_context(socket.create_connection((address.host, address.port)))
-            other.sendall(HEAD.encode() + bytes(900_000))
+            other.sendall(HEAD.encode() + MUCH)
 
         refused = _until(ask, http, 503)
 

@@ -1,6 +1,7 @@
 """What is being received is bounded: one body, and all of them together. Whoever goes too far hears why."""
 
 import base64
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -11,25 +12,21 @@ import pytest
 from openai import APIStatusError, NotFoundError, OpenAI
 from running import Running
 from ways.films import photo
+from ways.rigs import becomes
 
 PHOTO = photo((160, 96), ("#d8d2c4", "#3d6b35", "#c9412b"))
-UPLOAD, TOGETHER, BODY = 4_000_000, 12_000_000, 4_000_000
-MUCH = bytes(3_900_000)
-"""Three times this leaves no room for a fourth body, though the last piece of each is not counted yet."""
-MORE = PHOTO + bytes(1_500_000)
+UPLOAD, TOGETHER, BODY = 1_000_000, 12_000_000, 4_000_000
+MORE = PHOTO + bytes(900_000)
 KEY = {"Authorization": "Bearer han1234"}
-HEAD = (
-    "POST /v1/files HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer han1234\r\nContent-Length: 3999999\r\n"
-    "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
-    '--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
-)
+FORM_HEAD = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[Running]:
     limits = ("--upload-limit", str(UPLOAD), "--receive-limit", str(TOGETHER), "--json-limit", str(BODY))
+    near = ("--fetch-allow", "127.0.0.0/8")
     folder = tmp_path_factory.mktemp("limits") / "data"
-    with Running("serve", folder, "--sandbox-delay", "0", *limits, "--file-lifetime", "1") as server:
+    with Running("serve", folder, "--sandbox-delay", "0", *limits, "--file-lifetime", "1", *near) as server:
         yield server
 
 
@@ -57,7 +54,7 @@ def test_an_upload_that_is_too_large_is_answered_and_not_cut_off(server, length)
 @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
 @pytest.mark.parametrize("told", [True, False])
 def test_a_body_that_is_too_large_is_answered_whether_or_not_it_says_so(http, kind, told):
-    head = HEAD.partition("\r\n\r\n")[2].encode() if kind.startswith("multipart") else b""
+    head = FORM_HEAD if kind.startswith("multipart") else b""
     content = head + bytes(30_000_000) if told else (piece for piece in (head, *_pieces(30_000_000)))
 
     reply = http.post("/v1/videos", content=content, headers={"Content-Type": kind})
@@ -76,30 +73,30 @@ def _json(http: httpx2.Client) -> httpx2.Response:
     return http.post("/v1/videos", json=body | {"input_reference": {"image_url": f"data:image/png;base64,{image}"}})
 
 
-def _until(ask, http: httpx2.Client, status: int) -> httpx2.Response:
-    """The first reply with the *status*; the server hears of those who come and go a moment later."""
-    deadline = time.monotonic() + 20
-    while (reply := ask(http)).status_code != status and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert reply.status_code == status, reply.text
-    return reply
+def _others(server: Running, stack: ExitStack) -> None:
+    """Three who have sent much that the server holds, since the link in it is never answered."""
+    site = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    link = f"http://127.0.0.1:{site.getsockname()[1]}/a.png"
+    body = json.dumps({"prompt": "a", "input_reference": {"image_url": link}, "more": "x" * 3_900_000}).encode()
+    head = f"Host: localhost\r\nAuthorization: {KEY['Authorization']}\r\nContent-Length: {len(body)}\r\n"
+    address = httpx2.URL(server.url)
+    for _ in range(3):
+        other = stack.enter_context(socket.create_connection((address.host, address.port)))
+        other.sendall(f"POST /v1/videos HTTP/1.1\r\n{head}Content-Type: application/json\r\n\r\n".encode() + body)
+        stack.enter_context(site.accept()[0])
 
 
 @pytest.mark.parametrize("ask", [_upload, _json])
 def test_who_would_make_it_too_much_at_once_is_told_to_wait(server, http, ask):
-    address = httpx2.URL(server.url)
     with ExitStack() as stack:
-        for _ in range(3):
-            other = stack.enter_context(socket.create_connection((address.host, address.port)))
-            other.sendall(HEAD.encode() + MUCH)
-
-        refused = _until(ask, http, 503)
+        _others(server, stack)
+        refused = ask(http)
 
     error = refused.json()["error"]
-    assert (error["code"], error["param"]) == ("receiving_full", None)
+    assert (refused.status_code, error["code"], error["param"]) == (503, "receiving_full", None)
     assert (refused.headers["retry-after"], refused.headers["x-should-retry"]) == ("5", "true")
-    assert _until(ask, http, 200).json()["id"]
-    assert list((server.folder / "scratch").iterdir()) == []
+    assert becomes(lambda: ask(http).is_success)
+    assert becomes(lambda: list((server.folder / "scratch").iterdir()) == [])
 
 
 def test_a_file_that_has_expired_is_gone(server):

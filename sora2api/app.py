@@ -29,18 +29,7 @@ from sora2api.catalog import Catalog
 from sora2api.egress import GuardedFetch, Sessions
 from sora2api.errors import EngineError, Sora2ApiError
 from sora2api.jobs import Jobs
-from sora2api.jobs.aftercare import Aftercare
-from sora2api.jobs.carry import Carrier
-from sora2api.jobs.characters import CharacterBook
-from sora2api.jobs.fetch import Fetches
-from sora2api.jobs.intake import Intake
-from sora2api.jobs.ledger import Ledger
-from sora2api.jobs.lost import LostSubmits
-from sora2api.jobs.once import Requests
-from sora2api.jobs.poller import Pollers
-from sora2api.jobs.runner import Lifetimes, Runner
-from sora2api.jobs.submit import Submits
-from sora2api.jobs.tasks import Tasks
+from sora2api.jobs.opening import Ground, opened
 from sora2api.media.files import FileBook
 from sora2api.media.links import Links
 from sora2api.media.receiving import Receiving
@@ -112,9 +101,8 @@ async def assembled(
         modes = await _modes(stack, registry)
         webhooks = await _webhooks(stack, database, vault, fetch)
         sandbox = await _sandbox(stack, folder, settings, accounts)
-        jobs = await _jobs(
-            stack, settings, database, store, accounts, modes, registry, sessions, deliveries=webhooks.deliveries
-        )
+        ground = _ground(settings, database, store, accounts, modes, registry, sessions, webhooks.deliveries)
+        jobs = await stack.enter_async_context(opened(ground))
         links = Links(vault.derived("links"), lifetime=settings.output_lifetime)
         await _watch(stack, database, first_start, keys, accounts, catalog, webhooks.endpoints)
         _keep(stack, partial(_clean, jobs, webhooks.deliveries), name="cleaning")
@@ -203,8 +191,7 @@ async def _modes(stack: AsyncExitStack, registry: Registry) -> Mapping[str, Mode
     return modes
 
 
-async def _jobs(
-    stack: AsyncExitStack,
+def _ground(
     settings: Settings,
     database: Database,
     store: MediaStore,
@@ -212,75 +199,20 @@ async def _jobs(
     modes: Mapping[str, Mode],
     registry: Registry,
     sessions: Sessions,
-    *,
     deliveries: Deliveries,
-) -> Jobs:
-    ledger = Ledger(database, deliveries)
-    characters = CharacterBook(database, store)
-    book, engines, pool, health = accounts.book, accounts.engines, accounts.pool, accounts.health
-    pollers = Pollers(book, engines, longest=settings.poll_interval)
-    lost = LostSubmits(book, engines, ledger, interval=settings.lookup_interval)
-    submits = Submits(book=book, engines=engines, health=health, lost=lost, ledger=ledger, tries=settings.tries)
-    fetches = Fetches(
-        book=book, engines=engines, pool=pool, ledger=ledger, store=store, file_size=4 * settings.upload_limit
-    )
-    tasks = Tasks(
-        book=book,
-        pool=pool,
-        health=health,
-        pollers=pollers,
-        submits=submits,
-        fetches=fetches,
-        ledger=ledger,
-        queue_timeout=settings.queue_timeout,
-        tries=settings.tries,
-    )
-    carrier = Carrier(
-        pool=pool,
-        tasks=tasks,
-        ledger=ledger,
-        store=store,
-        characters=characters,
-        patience=settings.native_wait,
-        modes=modes.__getitem__,
-    )
-    aftercare = Aftercare(book=book, engines=engines, pool=pool, pollers=pollers, lost=lost, ledger=ledger)
-    requests = Requests(database)
-    runner = Runner(
-        modes=modes,
-        carrier=carrier,
-        ledger=ledger,
-        store=store,
-        characters=characters,
-        book=book,
-        engines=engines,
-        pool=pool,
-        aftercare=aftercare,
-        requests=requests,
-        lifetimes=Lifetimes(
-            outputs=settings.output_lifetime, inputs=settings.input_lifetime, mode_missing=settings.queue_timeout
-        ),
-        http=sessions.get(settings.default_proxy or None),
-    )
-    await runner.open()
-    stack.push_async_callback(pollers.close)
-    stack.push_async_callback(aftercare.close)
-    stack.push_async_callback(submits.close, patience=settings.shutdown_timeout)
-    stack.push_async_callback(runner.close)
-    versions = {plugin.name: plugin.version for plugin in registry.plugins if plugin.status == "ready"}
-    intake = Intake(
-        modes=modes, versions=versions, ledger=ledger, store=store, characters=characters, share=settings.share
-    )
-    return Jobs(
+) -> Ground:
+    return Ground(
+        settings=settings,
         database=database,
-        intake=intake,
-        runner=runner,
-        ledger=ledger,
         store=store,
-        pool=pool,
-        requests=requests,
-        characters=characters,
-        queue_limit=settings.queue_limit,
+        book=accounts.book,
+        engines=accounts.engines,
+        pool=accounts.pool,
+        health=accounts.health,
+        modes=modes,
+        versions={plugin.name: plugin.version for plugin in registry.plugins if plugin.status == "ready"},
+        deliveries=deliveries,
+        http=sessions.get(settings.default_proxy or None),
     )
 
 

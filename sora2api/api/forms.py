@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 from aiohttp import BodyPartReader, web
+from aiohttp.http import HttpProcessingError
 from msgspec import Struct
 
 from sora2api.api.body import json_object
@@ -55,7 +56,7 @@ async def _form(request: web.Request, inputs: Inputs) -> Sent:
             if not isinstance(part, BodyPartReader) or not part.name:
                 raise InvalidRequest("The form has a part without a name, or a form within the form.")
             await _take(part, part.name, body, inputs)
-    except (ValueError, AssertionError) as error:
+    except (ValueError, AssertionError, HttpProcessingError) as error:
         raise InvalidRequest("The form is damaged.") from error
     raise TooLarge(f"The form has more than {_MOST_FIELDS} fields.")
 

@@ -19,6 +19,11 @@ _REF: Final = "#/components/schemas/"
 _TEMPLATE: Final = f"{_REF}{{name}}"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::[^}]*)?}")
 _BINARY: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
+_EVENT: Final[dict[str, Any]] = {
+    "description": "One of the stream's events; its data is JSON, in a chat at last `[DONE]`.",
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+}
 _ABOUT: Final = (
     "Images and videos in OpenAI's wire format. All paths also stand under /openai/v1, which code written for Azure "
     "asks for. Fields that are not known are passed over, but those that modes declare, and `seed`, `negative_prompt`, "
@@ -102,13 +107,13 @@ def _described(operation: Operation, method: str, schemas: Mapping[str, Any]) ->
 
 def _success(operation: Operation, method: str) -> dict[str, Any]:
     if isinstance(operation.reply, tuple):
-        schema = _BINARY if operation.reply == MEDIA else {"type": "string"}
+        schema = _BINARY if operation.reply == MEDIA else _EVENT
         content = {} if method == "HEAD" else {kind: {"schema": schema} for kind in operation.reply}
         replies = {"200": _reply("The file." if operation.reply == MEDIA else "The events.", content)}
         return replies | ({"206": _reply("The part that `Range` asks for.", content)} if method == "GET" else {})
     content = {"application/json": {"schema": _ref(operation.reply)}}
     if operation.streamed:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": _EVENT}
     return {"200": _reply(f"{operation.reply.__name__}.", content)}
 
 

@@ -9,15 +9,8 @@ import httpx2
 import msgspec
 import pytest
 from openapi_spec_validator import validate
-from running import Running
 
 from sora2api.api.routes import TABLE
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    with Running("serve", tmp_path_factory.mktemp("openapi") / "data") as server:
-        yield server.url
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ def test_65_and_66_a_deleted_video_is_gone_with_its_content(ask):
             ask(lambda client, call=call: getattr(client.videos, call)(video.id))
 
 
+@pytest.mark.slow
 def test_67_a_running_video_that_is_deleted_leaves_its_place_to_the_next(tmp_path, small, ask_of):
     with (
         Running("serve", tmp_path / "data", "--sandbox-delay", "600") as server,

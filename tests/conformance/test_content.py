@@ -50,6 +50,7 @@ def test_58_before_the_end_there_is_no_content_and_the_sdk_does_not_ask_again(as
     ask(lambda client: client.videos.delete(video.id))
 
 
+@pytest.mark.slow
 def test_59_what_has_expired_is_gone(tmp_path, small, ask_of):
     with (
         Running("serve", tmp_path / "data", "--sandbox-delay", "0", "--output-lifetime", "1") as server,

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import jinja2
 import orjson
 from aiohttp import web
+from markupsafe import Markup, escape
 from msgspec import Struct
 
 from sora2api.api.cors import DOCUMENT
@@ -16,6 +18,8 @@ from sora2api.api.middlewares import Handler
 
 PAGE: Final = "/docs"
 _REF: Final = "#/components/schemas/"
+_NAMED: Final = re.compile(r"`([^`]+)`|\*(\w+)\*")
+"""How descriptions write names."""
 
 
 class Words(Struct, frozen=True):
@@ -56,6 +60,7 @@ def add_routes(app: web.Application, document: Mapping[str, Any]) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["marked"] = _marked
     style = environment.get_template("docs.css").render()
     page = environment.get_template("docs.html").render(
         style=style, info=document["info"], groups=_groups(document), schemas=_schemas(document), document=DOCUMENT
@@ -76,6 +81,11 @@ def _fixed(body: bytes, content_type: str, headers: Mapping[str, str]) -> Handle
         return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
 
     return answer
+
+
+def _marked(text: str) -> Markup:
+    """A description with its names as code."""
+    return Markup(_NAMED.sub(lambda name: f"<code>{name[1] or name[2]}</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 def _groups(document: Mapping[str, Any]) -> list[tuple[str, list[Shown]]]:
@@ -148,7 +158,6 @@ def _words(schema: Mapping[str, Any]) -> Iterator[Words]:
 _LIMITS: Final = {
     "minimum": "at least {}",
     "maximum": "at most {}",
-    "minLength": "at least {} characters",
     "maxLength": "at most {} characters",
     "default": "default {}",
 }

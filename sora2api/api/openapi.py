@@ -95,7 +95,7 @@ def _described(operation: Operation, method: str, schemas: Mapping[str, Any]) ->
     described: dict[str, Any] = {
         "operationId": name if method == operation.method else f"{method.lower()}_{name}",
         "summary": operation.summary,
-        "tags": [operation.path.split("/")[1]],
+        "tags": [_tag(operation.path)],
         "parameters": list(_parameters(operation)),
         "responses": _success(operation, method)
         | {status: {"$ref": "#/components/responses/Error"} for status in errors},
@@ -103,6 +103,11 @@ def _described(operation: Operation, method: str, schemas: Mapping[str, Any]) ->
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": _body(operation, operation.body, schemas)}
     return described
+
+
+def _tag(path: str) -> str:
+    first = path.split("/")[1]
+    return "webhooks" if first.startswith("webhook_") else first
 
 
 def _success(operation: Operation, method: str) -> dict[str, Any]:

@@ -309,7 +309,7 @@ class JobHeaders(Struct, kw_only=True, rename={"key": "Idempotency-Key", "cancel
         Annotated[
             str,
             Meta(
-                pattern=r"^[1-9][0-9]{0,4}[smh]$",
+                pattern=r"^([1-9][0-9]?h)?([1-9][0-9]?m)?[1-9][0-9]?[smh]$",
                 description="When to cancel the job if it is not over: 90s, 5m, 1h30m.",
             ),
         ]

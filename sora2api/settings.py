@@ -90,6 +90,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     file_lifetime: Annotated[float, _help("How long a file of /v1/files is kept whose client does not say.", gt=0)] = (
         30 * 86400.0
     )
+    content_redirect: Annotated[
+        bool, _help("Answer who asks for a video's content with a redirect to a link that needs no key.")
+    ] = False
     share: Annotated[bool, _help("Whether others may open a video's share page and remix by its share id.")] = True
     disk_reserve: Annotated[int, _help("Free disk below which no new job is taken.", ge=0)] = 512 * MEBIBYTE
 

@@ -71,6 +71,8 @@ async def video_content(request: web.Request) -> web.StreamResponse:
     if job.status != "completed":
         raise NotReady(f"{job.id} is {_status(job)}; its content is there once it is completed.")
     media = await _variant(services, job, request.query.get("variant", "video"))
+    if services.settings.content_redirect:
+        raise web.HTTPFound(services.media_link(request, media, until=job.expires_at))
     return file_reply(await services.store.find(media.asset))
 
 

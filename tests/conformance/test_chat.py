@@ -60,6 +60,7 @@ def test_82_the_usage_chunk_comes_only_when_it_is_asked_for(streamed):
     assert counted[-1].usage.total_tokens == 0
 
 
+@pytest.mark.slow
 def test_83_heartbeats_keep_a_client_that_gives_up_in_silence(tmp_path, ask_of):
     options = ("--sandbox-delay", "2", "--heartbeat", HEARTBEAT)
     with (

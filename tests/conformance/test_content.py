@@ -92,3 +92,22 @@ def test_61_the_content_can_be_read_in_pieces(server, video, ask_of):
                 f"{server.url}/v1/videos/{video}/content", headers={"Authorization": f"Bearer {ask.client.api_key}"}
             ).content
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_63_the_content_may_be_a_redirect_to_a_link_that_needs_no_key(tmp_path, ask_of, how):
+    options = ("--sandbox-delay", "0", "--content-redirect")
+    with Running("serve", tmp_path / "data", *options) as server, ask_of(server, how) as ask:
+        video = ask.made()
+        content = ask(lambda client: client.videos.download_content(video.id))
+        where = httpx2.get(
+            f"{server.url}/v1/videos/{video.id}/content", headers={"Authorization": f"Bearer {ask.client.api_key}"}
+        )
+        link = where.headers["location"]
+        played = httpx2.get(link)
+
+    assert where.status_code == 302
+    assert str(content.response.url) == link
+    assert played.content == content.content
+    assert played.headers["content-type"] == "video/mp4"

@@ -111,15 +111,21 @@ def _tag(path: str) -> str:
 
 
 def _success(operation: Operation, method: str) -> dict[str, Any]:
+    if operation.reply == MEDIA:
+        return _file(method)
     if isinstance(operation.reply, tuple):
-        schema = _BINARY if operation.reply == MEDIA else _EVENT
-        content = {} if method == "HEAD" else {kind: {"schema": schema} for kind in operation.reply}
-        replies = {"200": _reply("The file." if operation.reply == MEDIA else "The events.", content)}
-        return replies | ({"206": _reply("The part that `Range` asks for.", content)} if method == "GET" else {})
+        return {"200": _reply("The events.", {kind: {"schema": _EVENT} for kind in operation.reply})}
     content = {"application/json": {"schema": _ref(operation.reply)}}
     if operation.streamed:
         content["text/event-stream"] = {"schema": _EVENT}
     return {"200": _reply(f"{operation.reply.__name__}.", content)}
+
+
+def _file(method: str) -> dict[str, Any]:
+    content = {} if method == "HEAD" else {kind: {"schema": _BINARY} for kind in MEDIA}
+    replies = {"200": "The file.", "206": "The part that `Range` asks for."}
+    found = _reply("Where the file is, on servers that say so.", {})
+    return {status: _reply(words, content) for status, words in replies.items()} | {"302": found}
 
 
 def _reply(description: str, content: Mapping[str, Any]) -> dict[str, Any]:

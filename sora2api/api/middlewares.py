@@ -11,7 +11,7 @@ from aiohttp import web
 from sora2api.api.replies import problem
 from sora2api.api.services import KEY, SERVICES
 from sora2api.errors import ClientError, MethodNotAllowed, NotFound, Sora2ApiError, TooLarge
-from sora2api.observe.requests import BEGUN, REQUEST_ID
+from sora2api.observe.requests import BEGUN
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Sora2ApiError as error:
         known = error
     except Exception:  # the error middleware: nothing of ours may reach a client as a traceback
-        log.exception("request failed", extra={"request": request[REQUEST_ID], "path": request.path})
+        log.exception("request failed", extra={"path": request.path})
         known = Sora2ApiError()
     if request.writer.output_size:
         raise ConnectionAbortedError(f"A reply that had begun failed: {known.code}.")  # it is cut off

@@ -71,7 +71,7 @@ TABLE: Final = (
         files=("input_reference",),
         headers=shapes.WaitHeaders,
     ),
-    Operation("GET", "/videos", videos.list_videos, "List videos", shapes.VideoList, query=shapes.PageQuery),
+    Operation("GET", "/videos", videos.list_videos, "List videos", shapes.VideoList, query=shapes.VideoQuery),
     Operation(
         "POST",
         "/videos/edits",

@@ -20,7 +20,6 @@ from sora2api.modes import Media
 from sora2api.notify import Webhooks
 from sora2api.settings import Settings
 
-
 CALLER: Final = web.RequestKey("CALLER", Caller)
 
 

@@ -280,6 +280,13 @@ class PageQuery(Struct, kw_only=True):
     order: Literal["asc", "desc"] = "desc"
 
 
+class VideoQuery(PageQuery, kw_only=True):
+    """With the filters of our own."""
+
+    status: Literal["queued", "in_progress", "completed", "failed"] | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+
+
 class FileQuery(Struct, kw_only=True):
     after: Annotated[str, Meta(description="The last id of the page before.")] | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 10_000

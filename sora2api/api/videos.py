@@ -14,7 +14,7 @@ from sora2api.api.services import KEY, SERVICES, Services
 from sora2api.api.streams import Stream
 from sora2api.errors import InvalidValue, NotFound, NotReady
 from sora2api.jobs import JobRecord, Numbered
-from sora2api.jobs.records import encode
+from sora2api.jobs.records import Status, encode
 from sora2api.media.variants import VARIANTS
 from sora2api.modes import Media
 
@@ -24,6 +24,12 @@ _POLL_MOST: Final = 10_000
 _POLLS: Final = 10
 """So often a job is asked for that takes as long as others, within those bounds (milliseconds)."""
 _LARGEST_PAGE: Final = 100
+_SHOWN_AS: Final[dict[str, tuple[Status, ...]]] = {
+    "queued": ("queued",),
+    "in_progress": ("in_progress",),
+    "completed": ("completed",),
+    "failed": ("failed", "cancelled"),
+}
 _PAGE: Final = 20
 _LARGEST_NUMBER: Final = 2**63 - 1
 
@@ -44,11 +50,23 @@ async def list_videos(request: web.Request) -> web.StreamResponse:
             after=asked.after,
             limit=asked.limit,
             ascending=asked.ascending,
+            statuses=_statuses(request.query.get("status")),
+            model=request.query.get("model"),
         )
     except NotFound as error:
         error.param = "after"
         raise
     return listed([video_object(request, services, job) for job in jobs], more=more)
+
+
+def _statuses(given: str | None) -> tuple[Status, ...]:
+    """The states of jobs that the API shows as the one given."""
+    if given is None:
+        return ()
+    shown = _SHOWN_AS.get(given)
+    if shown is None:
+        raise InvalidValue(f"`status` is one of {', '.join(_SHOWN_AS)}.", param="status")
+    return shown
 
 
 async def delete_video(request: web.Request) -> web.StreamResponse:

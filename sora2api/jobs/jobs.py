@@ -14,7 +14,7 @@ from sora2api.jobs.characters import CharacterBook, CharacterRecord
 from sora2api.jobs.intake import Intake
 from sora2api.jobs.ledger import Ledger, Numbered
 from sora2api.jobs.once import Once, Requests, digest
-from sora2api.jobs.records import JobKind, JobRecord
+from sora2api.jobs.records import JobKind, JobRecord, Status
 from sora2api.jobs.runner import Runner
 from sora2api.media.store import Arrival, MediaStore
 from sora2api.modes import Ended, Media, Request
@@ -141,10 +141,26 @@ class Jobs:
         return await self._ledger.shared(share_id)
 
     async def page(
-        self, *, owner: str, kind: JobKind, after: str | None, limit: int, ascending: bool
+        self,
+        *,
+        owner: str,
+        kind: JobKind,
+        after: str | None,
+        limit: int,
+        ascending: bool,
+        statuses: Collection[Status] = (),
+        model: str | None = None,
     ) -> tuple[Sequence[JobRecord], bool]:
-        """At most *limit* jobs behind the job *after*, and whether there are more."""
-        found = await self._ledger.page(owner=owner, kind=kind, after=after, limit=limit + 1, ascending=ascending)
+        """At most *limit* jobs behind the job *after*, and whether there are more; no *statuses*: all."""
+        found = await self._ledger.page(
+            owner=owner,
+            kind=kind,
+            after=after,
+            limit=limit + 1,
+            ascending=ascending,
+            statuses=statuses,
+            model=model,
+        )
         live = self._runner.live
         records = [live[record.id].record if record.id in live else record for record in found[:limit]]
         return records, len(found) > limit

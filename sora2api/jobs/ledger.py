@@ -17,6 +17,7 @@ from sora2api.jobs.records import (
     JobKind,
     JobRecord,
     Parameters,
+    Status,
     TaskRecord,
     encode,
     job_columns,
@@ -29,6 +30,7 @@ from sora2api.media.store import Arrival, record
 from sora2api.modes import Event
 from sora2api.notify import Deliveries
 from sora2api.store.database import Database
+from sora2api.store.keyset import behind
 from sora2api.store.tables import assets, characters, events, jobs, steps, tasks
 
 log = logging.getLogger(__name__)
@@ -196,20 +198,27 @@ class Ledger:
         await self._database.write(write)
 
     async def page(
-        self, *, owner: str, kind: JobKind, after: str | None, limit: int, ascending: bool
+        self,
+        *,
+        owner: str,
+        kind: JobKind,
+        after: str | None,
+        limit: int,
+        ascending: bool,
+        statuses: Collection[Status] = (),
+        model: str | None = None,
     ) -> Sequence[JobRecord]:
-        """At most *limit* jobs of an *owner*, by time and id; those behind the job *after*."""
+        """At most *limit* jobs of an *owner*, by time and id; those behind the job *after*. No *statuses*: all."""
         wanted = select(jobs).where(jobs.c.owner == owner, jobs.c.kind == kind)
-        if after is not None:
-            last = await self.get(after, owner=owner)
-            same = jobs.c.created_at == last.created_at
-            if ascending:
-                wanted = wanted.where((jobs.c.created_at > last.created_at) | (same & (jobs.c.id > last.id)))
-            else:
-                wanted = wanted.where((jobs.c.created_at < last.created_at) | (same & (jobs.c.id < last.id)))
-        order = (jobs.c.created_at, jobs.c.id) if ascending else (jobs.c.created_at.desc(), jobs.c.id.desc())
+        if statuses:
+            wanted = wanted.where(jobs.c.status.in_(statuses))
+        if model is not None:
+            wanted = wanted.where(jobs.c.model == model)
+        last = None if after is None else await self.get(after, owner=owner)
+        cursor = None if last is None else (last.created_at, last.id)
+        page = behind(wanted, jobs, cursor, ascending=ascending).limit(limit)
         async with self._database.reading() as connection:
-            return [job_from(row) for row in await connection.execute(wanted.order_by(*order).limit(limit))]
+            return [job_from(row) for row in await connection.execute(page)]
 
     # Steps.
 

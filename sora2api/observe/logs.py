@@ -4,6 +4,8 @@ import logging
 import sys
 from typing import Final
 
+from sora2api.observe.requests import CURRENT
+
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -14,7 +16,10 @@ class Console(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        data = " ".join(f"{name}={value}" for name, value in vars(record).items() if name not in _OWN)
+        request = CURRENT.get()
+        said = {} if request is None else {"request": request}
+        said |= {name: value for name, value in vars(record).items() if name not in _OWN}
+        data = " ".join(f"{name}={value}" for name, value in said.items())
         return f"{super().formatMessage(record)} {data}".rstrip()
 
 

@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Final
 
 from aiohttp import web
@@ -14,19 +15,22 @@ REQUEST_ID: Final = web.RequestKey("REQUEST_ID", str)
 BEGUN: Final = web.RequestKey("BEGUN", float)
 """When the request came, by the monotonic clock."""
 
+CURRENT: Final[ContextVar[str | None]] = ContextVar("request", default=None)
+"""The request that is served, or that made the job that is worked."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
 async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, said in its reply and in the log."""
+    """Give the request an id, said in its reply and in the log, in the lines of the job too that it makes."""
     request[REQUEST_ID] = f"req_{secrets.token_hex(12)}"
+    CURRENT.set(request[REQUEST_ID])
     request[BEGUN] = time.monotonic()
     response = await handler(request)
     log.debug(
         "request",
         extra={
-            "request": request[REQUEST_ID],
             "method": request.method,
             "path": request.path,
             "status": response.status,

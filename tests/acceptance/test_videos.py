@@ -71,6 +71,7 @@ def test_videos_are_listed_in_pages_newest_first(newcomer):
         ({"limit": "x"}, 400, "invalid_value", "limit"),
         ({"limit": "-1"}, 400, "invalid_value", "limit"),
         ({"limit": "101"}, 400, "invalid_value", "limit"),
+        ({"status": "done"}, 400, "invalid_value", "status"),
         ({"order": "up"}, 400, "invalid_value", "order"),
         ({"after": "video_none"}, 404, "not_found", "after"),
     ],
@@ -78,6 +79,19 @@ def test_videos_are_listed_in_pages_newest_first(newcomer):
 )
 def test_a_list_that_cannot_be_is_refused(server, refused, query, status, code, param):
     refused(server.http.get("/v1/videos", params=query), status, code, param)
+
+
+def test_a_list_can_be_narrowed_to_a_status_and_a_model(newcomer):
+    good = newcomer.stream("a mill in the wind", model="sora-video-portrait").job
+    bad = newcomer.stream("a mill [refuse]", model="sora-video-portrait").job
+
+    def listed(**query) -> set[str]:
+        return {video["id"] for video in newcomer.http.get("/v1/videos", params=query).json()["data"]}
+
+    assert listed(status="failed", model="sora-video-portrait") == {bad}
+    assert listed(status="completed", model="sora-video-portrait") == {good}
+    assert listed(status="queued") == set()
+    assert listed(model="sora-video-portrait") == {good, bad}
 
 
 def test_there_is_no_content_before_the_end_nor_of_another_kind(server, slow, refused):

@@ -81,6 +81,16 @@ def test_60_a_part_of_the_content_can_be_asked_for_and_its_head(http, video, pat
     assert http.get(where, headers={"Range": f"bytes={length}-"}).status_code == 416
 
 
+def test_60_a_part_is_sent_only_of_the_file_that_is_meant(http, video):
+    where = f"/v1/videos/{video}/content"
+    whole = http.get(where)
+
+    for tag, status, content in ((whole.headers["etag"], 206, whole.content[:2]), ('"another"', 200, whole.content)):
+        part = http.get(where, headers={"Range": "bytes=0-1", "If-Range": tag})
+        assert (part.status_code, part.content) == (status, content)
+        assert part.headers["x-request-id"]
+
+
 def test_61_the_content_can_be_read_in_pieces(server, video, ask_of):
     with (
         ask_of(server, "sync") as ask,

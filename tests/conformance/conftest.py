@@ -1,10 +1,11 @@
-"""A server for each file of promises, and both of OpenAI's Python clients at it, asked in one way."""
+"""Servers for files of promises, and both of OpenAI's Python clients at it, asked in one way."""
 
 import asyncio
 import base64
+import functools
 import inspect
 from collections.abc import AsyncIterable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from running import Running
 from ways.films import clip_of, photo
 
 KEY = "han1234"
+SITE = "https://app.example.org"
 PHOTO = photo((160, 96), ("#d8d2c4", "#3d6b35", "#c9412b"))
 SMALL = {"model": "sora-video", "size": "160x96", "seconds": "1"}
 
@@ -77,14 +79,25 @@ def ask_of() -> Callable[..., Any]:
 
 @pytest.fixture(scope="module")
 def options() -> tuple[str, ...]:
-    """What the file's server is told; files that need it say more."""
-    return ("--sandbox-delay", "0")
+    """What the file's server is told; files that need another say so."""
+    return ("--sandbox-delay", "0", "--cors-origins", SITE)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory) -> Iterator[Callable[[tuple[str, ...]], Running]]:
+    """The server with certain options, one for all files that want the same."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def serving(options: tuple[str, ...]) -> Running:
+            return stack.enter_context(Running("serve", tmp_path_factory.mktemp("conformance") / "data", *options))
+
+        yield serving
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, options) -> Iterator[Running]:
-    with Running("serve", tmp_path_factory.mktemp("conformance") / "data", *options) as server:
-        yield server
+def server(servers, options) -> Running:
+    return servers(options)
 
 
 @pytest.fixture(scope="module", params=["sync", "async"])
@@ -99,6 +112,12 @@ def http(server) -> Iterator[httpx2.Client]:
     headers = {"Authorization": f"Bearer {KEY}"}
     with httpx2.Client(base_url=server.url, headers=headers, timeout=60) as http:
         yield http
+
+
+@pytest.fixture(scope="session")
+def site() -> str:
+    """Whose pages may ask the servers that are told nothing else."""
+    return SITE
 
 
 @pytest.fixture(scope="session")

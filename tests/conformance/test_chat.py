@@ -14,11 +14,6 @@ LENGTH = {"extra_body": {"size": "160x96", "seconds": 1}}
 HEARTBEAT = "0.2"
 
 
-@pytest.fixture(scope="module")
-def options():
-    return ("--sandbox-delay", "0", "--heartbeat", HEARTBEAT)
-
-
 @pytest.fixture
 def streamed(ask):
     """The chunks of a chat."""

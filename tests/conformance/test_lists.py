@@ -1,9 +1,19 @@
 """The conformance list, 47 to 53: lists, a page at a time."""
 
+from collections.abc import Iterator
+
 import pytest
 from openai import BadRequestError, NotFoundError
+from running import Running
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Running]:
+    """One that nobody else asks for anything."""
+    with Running("serve", tmp_path_factory.mktemp("lists") / "data", "--sandbox-delay", "0") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,14 @@ import io
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conformance.outsiders import npm_packages
 from PIL import Image
+from running import Running
 from webhooks.receivers import NEAR, Receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(700)]
@@ -19,8 +21,10 @@ SCRIPT = Path(__file__).parent / "node" / "calls.mjs"
 
 
 @pytest.fixture(scope="module")
-def options():
-    return NEAR
+def server(tmp_path_factory) -> Iterator[Running]:
+    """One that nobody else asks for anything."""
+    with Running("serve", tmp_path_factory.mktemp("node") / "data", *NEAR) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,6 @@ from openai import AuthenticationError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
 
-SITE = "https://app.example.org"
-
-
-@pytest.fixture(scope="module")
-def options():
-    return ("--sandbox-delay", "0", "--cors-origins", SITE)
-
 
 @pytest.mark.parametrize("ending", ["/v1", "/v1/"])
 def test_01_the_base_url_may_end_in_a_slash(ask, server, ending):
@@ -78,16 +71,16 @@ def test_09_whatever_encodings_are_accepted_the_body_can_be_read(http, encodings
     assert reply.json()["object"] == "list"
 
 
-def test_10_a_page_of_an_allowed_site_may_ask_and_read_the_headers(http):
+def test_10_a_page_of_an_allowed_site_may_ask_and_read_the_headers(http, site):
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
 
-    preflight = http.options("/v1/videos", headers={"Origin": SITE} | asked)
-    reply = http.get("/v1/models", headers={"Origin": SITE})
+    preflight = http.options("/v1/videos", headers={"Origin": site} | asked)
+    reply = http.get("/v1/models", headers={"Origin": site})
 
     assert preflight.is_success
-    assert preflight.headers["access-control-allow-origin"] == SITE
+    assert preflight.headers["access-control-allow-origin"] == site
     assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
-    assert reply.headers["access-control-allow-origin"] == SITE
+    assert reply.headers["access-control-allow-origin"] == site
     exposed = reply.headers["access-control-expose-headers"].lower()
     assert all(name in exposed for name in ("x-request-id", "retry-after", "x-ratelimit-remaining-requests"))
     assert "access-control-allow-origin" not in http.get("/v1/models", headers={"Origin": "https://else.org"}).headers

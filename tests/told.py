@@ -54,7 +54,8 @@ class Accounts:
     def __init__(self, database: Database, folder, sessions: Sessions, kind: type[Driver]) -> None:
         self.database = database
         self.kind = kind
-        self.book = AccountBook(database, Secrets.open(folder))
+        self.vault = Secrets.open(folder)
+        self.book = AccountBook(database, self.vault)
         self.engines = Engines({"told": kind}, sessions, fetch=GuardedFetch(), default_proxy="")
         self.pool = Pool(self.book, self.engines, sandbox=False, strategy="least_busy")
         self.health = Health(self.book, self.engines, self.pool)

@@ -11,6 +11,8 @@ from sora2api.jobs.ledger import Ledger
 from sora2api.jobs.lost import LostSubmits
 from sora2api.jobs.records import Parameters, TaskRecord
 from sora2api.notify import Deliveries
+from sora2api.notify.endpoints import Endpoints
+from sora2api.notify.signing import Signer
 
 
 def listed(
@@ -24,7 +26,7 @@ def listed(
 async def sent(accounts):
     """Sends tasks of which no answer came."""
     account = await accounts.add("box")
-    ledger = Ledger(accounts.database, Deliveries(accounts.database))
+    ledger = ledger_of(accounts)
     lost = LostSubmits(accounts.book, accounts.engines, ledger, interval=0.01)
 
     async def send(name: str, *, beside: str = "same") -> TaskRecord:
@@ -102,6 +104,6 @@ async def test_a_task_that_has_ended_meanwhile_is_not_looked_for(accounts, sent)
     lost, send = sent
     task = await send("one")
     task.ended_at = time.time()
-    await Ledger(accounts.database, Deliveries(accounts.database)).note(task)
+    await ledger_of(accounts).note(task)
     accounts.kind.listed = (listed("a"),)
     assert await lost.settle(task) is None

@@ -15,6 +15,11 @@ from sora2api.notify.endpoints import Endpoints
 from sora2api.notify.signing import Signer
 
 
+def ledger_of(accounts) -> Ledger:
+    endpoints = Endpoints(accounts.database, Signer(accounts.vault))
+    return Ledger(accounts.database, Deliveries(accounts.database, endpoints))
+
+
 def listed(
     name: str, *, prompt: str = "a cat", size: str = "1280x720", seconds: float = 8, after: float = 1.0
 ) -> TaskState:

@@ -229,6 +229,15 @@ class Starting(ClientError):
     retry = True
 
 
+class IntakePaused(ClientError):
+    """The operator lets no new jobs in for now."""
+
+    status = 503
+    code = "intake_paused"
+    type = "server_error"
+    retry = True
+
+
 class Draining(ClientError):
     """The server is stopping and takes no new jobs."""
 
@@ -285,6 +294,12 @@ class AccountRejected(EngineError):
     code = "account_rejected"
 
 
+class AccountExpired(AccountRejected):
+    """The account's token has ended, and could not be refreshed."""
+
+    code = "account_expired"
+
+
 class QuotaExhausted(EngineError):
     """The account's quota at the engine is used up."""
 
@@ -319,6 +334,12 @@ class ConnectFault(NetworkFault):
     """The engine could not be reached; nothing was sent."""
 
     code = "engine_unreachable"
+
+
+class ProxyFault(ConnectFault):
+    """The account's proxy could not be reached, or did not let us through; nothing was sent."""
+
+    code = "proxy_fault"
 
 
 class TaskLost(EngineError):
@@ -361,6 +382,13 @@ class QueueTimeout(JobError):
 
     status = 503
     code = "queue_timeout"
+
+
+class DeadlineExceeded(JobError):
+    """The job took longer than its mode allows."""
+
+    status = 504
+    code = "deadline_exceeded"
 
 
 class AccountUnavailable(JobError):

@@ -48,7 +48,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sandbox: Annotated[bool, _help("Serve from the sandbox even though there are accounts.")] = False
     sandbox_delay: Annotated[float, _help("How long the sandbox takes over a video.", ge=0)] = 4.0
 
+    paused: Annotated[bool, _help("Take no new jobs; those that there are go on.")] = False
+
     default_proxy: Annotated[str, _help("The proxy of accounts that name none, and of fetches for clients.")] = ""
+    proxy_failure: Annotated[
+        Literal["move", "rest"],
+        _help("What becomes of accounts whose listed proxy fails: moved to another one, or rested."),
+    ] = "move"
     fetch_allow: Annotated[tuple[str, ...], _help("Private networks that links given by clients may point to.")] = ()
     fetch_timeout: Annotated[float, _help("How long fetching a client's link may take.", gt=0)] = 60.0
     engine_timeout: Annotated[float, _help("How long an engine may take to answer.", gt=0)] = 600.0
@@ -85,6 +91,22 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     poll_interval: Annotated[float, _help("The longest time between two polls of a task.", gt=0)] = 5.0
 
+    deadlines: Annotated[
+        tuple[str, ...],
+        _help("How long jobs of a mode may be worked once begun, as in `image=300`; modes have their own defaults."),
+    ] = ()
+
+    log_requests: Annotated[bool, _help("Keep a log of requests, and of the calls to engines made for them.")] = True
+    log_prompts: Annotated[bool, _help("Keep prompts in the log of requests.")] = True
+    log_lifetime: Annotated[float, _help("How long the log of requests is kept.", gt=0)] = 30 * 86400.0
+    log_size: Annotated[int, _help("The size above which the oldest of the log of requests goes.", gt=0)] = (
+        1024 * MEBIBYTE
+    )
+    alert_url: Annotated[
+        str, _help("Where to tell, as a webhook, that something needs an operator; empty: nowhere.")
+    ] = ""
+
+    job_lifetime: Annotated[float, _help("How long a job that is over is known, with its events.", gt=0)] = 90 * 86400.0
     output_lifetime: Annotated[float, _help("How long outputs are kept.", gt=0)] = 7 * 86400.0
     input_lifetime: Annotated[float, _help("How long inputs are kept after their job.", ge=0)] = 3600.0
     file_lifetime: Annotated[float, _help("How long a file of /v1/files is kept whose client does not say.", gt=0)] = (

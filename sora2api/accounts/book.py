@@ -21,6 +21,8 @@ Slot = Literal["image", "video"]
 SANDBOX: Final = "sandbox"
 """The id and name of the account at the built-in sandbox."""
 
+_SEALED: Final = frozenset({"token", "proxy", "refresh_token"})
+
 _encode = msgspec.json.encode
 
 
@@ -50,6 +52,21 @@ class Account(Struct, frozen=True, kw_only=True):
     rests_until: float | None
     created_at: float
     removed_at: float | None
+    groups: tuple[str, ...] = ()
+    """What API keys and models may be bound to."""
+    priority: int = 0
+    """Higher goes first; lower ones serve while those have no slot or are ill."""
+    calls_a_minute: int | None = None
+    """How often its engine may be asked how its tasks stand."""
+    daily_images: int | None = None
+    daily_videos: int | None = None
+    """How many tasks it may be given a day (UTC)."""
+    expires_at: float | None = None
+    """When its token ends, where that is known."""
+    refresh_token: str | None = None
+    refresh_url: str | None = None
+    client_id: str | None = None
+    """For the refresh grant of OAuth 2 (RFC 6749, section 6)."""
 
     def slots(self, slot: Slot) -> int:
         return self.image_slots if slot == "image" else self.video_slots
@@ -177,17 +194,18 @@ class AccountBook:
 
     def _columns(self, account: Account, names: Collection[str]) -> dict[str, Any]:
         values = {name: getattr(account, name) for name in names}
-        for name in {"token", "proxy"} & values.keys():
+        for name in _SEALED & values.keys():
             values[name] = None if values[name] is None else self._vault.seal(values[name])
-        for name in {"settings", "models"} & values.keys():
+        for name in {"settings", "models", "groups"} & values.keys():
             values[name] = _encode(values[name])
         return values
 
     def _account(self, row: Row[Any]) -> Account:
         values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-        for name in ("token", "proxy"):
+        for name in _SEALED:
             values[name] = None if values[name] is None else self._vault.unseal(values[name])
         values["settings"] = msgspec.json.decode(values["settings"])
+        values["groups"] = msgspec.json.decode(values["groups"], type=tuple[str, ...])
         values["models"] = msgspec.json.decode(values["models"], type=tuple[EngineModel, ...])
         return Account(**values)
 

@@ -48,6 +48,12 @@ class JobRecord(Struct, kw_only=True):
     """What the request was, to know the same one again."""
     answered: bool = False
     """Whether the reply to the request was written whole."""
+    worker: str | None = None
+    """The process that works it, while it is not over."""
+    request_id: str | None = None
+    """The request that made it, as the log knows it."""
+    groups: tuple[str, ...] = ()
+    """The groups of accounts that it is bound to: an account must be in each."""
     waiting_for: str | None = None
     """Why it has not started; known only while it waits."""
     queue_position: int | None = None
@@ -93,9 +99,19 @@ class TaskRecord(Struct, kw_only=True):
     engine_task: str | None = None
     result: Result | None = None
     error: Failure | None = None
+    asked_at: float | None = None
+    """When it began to wait for an account."""
+    waited_for: str | None = None
+    """Why it had to wait, at last."""
     intended_at: float
+    proxy: str | None = None
+    """What its calls went through: a proxy's name, or its URL without its password."""
     submitted_at: float | None = None
     """When the engine answered that it had taken it."""
+    progressed_at: float | None = None
+    """When the engine first told of progress."""
+    made_at: float | None = None
+    """When the engine was seen to have made it."""
     ended_at: float | None = None
 
     def key(self) -> str:
@@ -110,6 +126,7 @@ _JOB_BLOBS: Final[dict[str, Any]] = {
     "plan": Plan,
     "error": Failure,
     "outputs": tuple[Output, ...],
+    "groups": tuple[str, ...],
 }
 _TASK_BLOBS: Final[dict[str, Any]] = {"parameters": Parameters, "result": Result, "error": Failure}
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -48,6 +49,11 @@ keys = Table(
     Column("hint", String(16), nullable=False),
     Column("created_at", Float, nullable=False),
     Column("revoked_at", Float),
+    Column("expires_at", Float),
+    Column("old_hash", String(64)),
+    Column("old_until", Float),
+    Column("last_used_at", Float),
+    Column("limits", LargeBinary, nullable=False, server_default="{}"),
 )
 
 users = Table(
@@ -93,6 +99,30 @@ accounts = Table(
     Column("rests_until", Float),
     Column("created_at", Float, nullable=False),
     Column("removed_at", Float),
+    Column("groups", LargeBinary, nullable=False, server_default="[]"),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("calls_a_minute", Integer),
+    Column("daily_images", Integer),
+    Column("daily_videos", Integer),
+    Column("expires_at", Float),
+    Column("refresh_token", LargeBinary),
+    Column("refresh_url", String(2000)),
+    Column("client_id", String(200)),
+)
+
+proxies = Table(
+    "proxies",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("url", LargeBinary, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("checked_at", Float),
+    Column("latency", Float),
+    Column("down", String(64)),
+    Column("down_at", Float),
+    Column("created_at", Float, nullable=False),
+    Column("removed_at", Float),
 )
 
 models = Table(
@@ -132,9 +162,23 @@ jobs = Table(
     Column("cancel_at", Float),
     Column("digest", String(64), nullable=False),
     Column("answered", Boolean, nullable=False),
+    Column("worker", String(40)),
+    Column("request_id", String(40)),
+    Column("groups", LargeBinary, nullable=False, server_default="[]"),
+    Index("ix_jobs_completed_at", "completed_at"),
     Index("ix_jobs_owner_kind_created_at", "owner", "kind", "created_at", "id"),
     Index("ix_jobs_owner_digest", "owner", "digest"),
     Index("ix_jobs_status", "status"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("host", String(200), nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
 )
 
 idempotency_keys = Table(
@@ -171,8 +215,13 @@ tasks = Table(
     Column("engine_task", String(500)),
     Column("result", LargeBinary),
     Column("error", LargeBinary),
+    Column("asked_at", Float),
+    Column("waited_for", Text),
     Column("intended_at", Float, nullable=False),
+    Column("proxy", String(200)),
     Column("submitted_at", Float),
+    Column("progressed_at", Float),
+    Column("made_at", Float),
     Column("ended_at", Float),
     UniqueConstraint("job_id", "step", "attempt"),
     Index("ix_tasks_account_id_engine_task", "account_id", "engine_task"),
@@ -271,4 +320,81 @@ webhook_deliveries = Table(
     Index("ix_webhook_deliveries_due_at", "due_at", "lane"),
     Index("ix_webhook_deliveries_lane_due_at", "lane", "due_at"),
     Index("ix_webhook_deliveries_endpoint_id_created_at", "endpoint_id", "created_at", "id"),
+)
+
+# What was asked, what it cost, and what was asked of engines for it. Days are those of UTC; costs in millionths.
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("key_id", String(40), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("account_id", String(40), primary_key=True),
+    Column("model", String(200), primary_key=True),
+    Column("code", String(64), primary_key=True),  # of the failure; empty: completed
+    Column("jobs", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("images", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Index("ix_usage_day", "day"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("key_id", String(40)),
+    Column("address", String(64)),
+    Column("method", String(10), nullable=False),
+    Column("path", String(500), nullable=False),
+    Column("status", Integer),
+    Column("code", String(64)),
+    Column("bytes_in", BigInteger),
+    Column("bytes_out", BigInteger),
+    Column("replied", Float),  # seconds after `at`, as all that follow
+    Column("job_id", String(48)),
+    Column("mode", String(64)),
+    Column("model", String(200)),
+    Column("account", String(100)),
+    Column("proxy", String(200)),
+    Column("prompt", Text),
+    Column("queued", Float),
+    Column("submitted", Float),
+    Column("progressed", Float),
+    Column("made", Float),
+    Column("stored", Float),
+    Index("ix_requests_at", "at", "id"),
+    Index("ix_requests_job_id", "job_id"),
+    Index("ix_requests_key_id_at", "key_id", "at", "id"),
+)
+
+request_bodies = Table(
+    "request_bodies",
+    metadata,
+    Column("request_id", String(40), ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("request", LargeBinary),
+    Column("reply", LargeBinary),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("request_id", String(40)),
+    Column("job_id", String(48)),
+    Column("account_id", String(40), nullable=False),
+    Column("proxy", String(200)),
+    Column("method", String(10), nullable=False),
+    Column("url", String(500), nullable=False),
+    Column("status", Integer),
+    Column("code", String(64)),
+    Column("took", Float, nullable=False),
+    Column("bytes_sent", BigInteger),
+    Column("bytes_received", BigInteger),
+    Index("ix_calls_at", "at"),
+    Index("ix_calls_job_id", "job_id"),
+    Index("ix_calls_request_id", "request_id"),
 )

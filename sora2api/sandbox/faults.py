@@ -21,7 +21,9 @@ class Misbehaviour(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Tru
 
     After *delay* seconds: *close* "before" resets the connection with nothing done, "after" resets it with the
     work done and nothing answered, a number sends that many bytes of the body first; *garbage* answers with bytes
-    that mean nothing; *status*, *headers* and *body* are the answer. Without any of these the request goes on.
+    that mean nothing; *status*, *headers* and *body* are the answer. Without any of these the request goes on, and its
+    true answer comes with those *headers*, with *change* written over the fields of each video in it, without the first
+    *omit* entries of a list, and with a *pause* of so many seconds in the middle of its body.
     """
 
     method: str | None = None
@@ -33,6 +35,9 @@ class Misbehaviour(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Tru
     delay: float = 0
     close: Literal["before", "after"] | int | None = None
     garbage: bool = False
+    change: dict[str, Any] = {}
+    omit: int = 0
+    pause: float = 0
 
     def befalls(self, request: web.Request) -> bool:
         if self.method and self.method.upper() != request.method:
@@ -51,6 +56,18 @@ class Misbehaviour(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Tru
         body = self.body.encode() if isinstance(self.body, str) else orjson.dumps(self.body)
         headers = {"Content-Type": "application/json", **self.headers}
         return web.Response(status=self.status or 200, body=b"" if self.body is None else body, headers=headers)
+
+    def touched_up(self, response: web.StreamResponse) -> web.StreamResponse:
+        """The true answer, with what is to be different in it."""
+        response.headers.update(self.headers)
+        if (self.change or self.omit) and isinstance(response, web.Response):
+            said = orjson.loads(_bytes(response))
+            if "data" in said:
+                said["data"] = [video | self.change for video in said["data"][self.omit :]]
+            else:
+                said |= self.change
+            response.body = orjson.dumps(said)
+        return response
 
 
 FAULTS = web.AppKey("FAULTS", list[Misbehaviour])
@@ -86,13 +103,13 @@ async def misbehaving(request: web.Request, handler: Handler) -> web.StreamRespo
     await asyncio.sleep(fault.delay)
     if fault.close == "before":
         return _reset(request)
-    response = fault.answer(request) or await handler(request)
+    response = fault.answer(request) or fault.touched_up(await handler(request))
     if fault.close == "after":
         return _reset(request)
     if fault.close is not None:
         await _send_part(request, response, count=int(fault.close))
         return _reset(request)
-    return response
+    return await _send_slowly(request, response, pause=fault.pause) if fault.pause else response
 
 
 def _taken(request: web.Request) -> Misbehaviour | None:
@@ -117,17 +134,34 @@ def _reset(request: web.Request) -> web.StreamResponse:
 
 async def _send_part(request: web.Request, response: web.StreamResponse, *, count: int) -> None:
     """Sends the head and the first *count* bytes of the body, and waits until they are with the system."""
-    body = await asyncio.to_thread(_body, response)
+    with contextlib.suppress(ConnectionError):
+        part, body = await _begun(request, response)
+        await part.write(body[:count])
+
+
+async def _send_slowly(request: web.Request, response: web.StreamResponse, *, pause: float) -> web.StreamResponse:
+    """Sends the head and half of the body, and the rest after a pause."""
+    part, body = await _begun(request, response)
+    half = len(body) // 2
+    await part.write(body[:half])
+    await asyncio.sleep(pause)
+    await part.write(body[half:])
+    await part.write_eof()
+    return part
+
+
+async def _begun(request: web.Request, response: web.StreamResponse) -> tuple[web.StreamResponse, bytes]:
+    """The answer with its head sent, and the body that is to follow."""
+    body = await asyncio.to_thread(_bytes, response)
     part = web.StreamResponse(status=response.status, headers=response.headers)
     part.content_length = len(body)
     if request.transport is not None:
         request.transport.set_write_buffer_limits(0)
-    with contextlib.suppress(ConnectionError):
-        await part.prepare(request)
-        await part.write(body[:count])
+    await part.prepare(request)
+    return part, body
 
 
-def _body(response: web.StreamResponse) -> bytes:
+def _bytes(response: web.StreamResponse) -> bytes:
     if isinstance(response, MediaFile):
         return response.path.read_bytes()
     return bytes(response.body) if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""

@@ -96,6 +96,48 @@ async def test_a_delay_comes_before_the_true_answer(client, misbehave):
     assert time.monotonic() - began >= 0.3
 
 
+async def test_a_pause_comes_in_the_middle_of_the_true_answer(client, misbehave):
+    whole = await client.ok("GET", "/v1/models")
+    await misbehave(method="GET", path="/v1/models", pause=0.3)
+    began = time.monotonic()
+    async with client.session.get("/v1/models") as response:
+        until_head = time.monotonic() - began
+        body = await response.json()
+
+    assert whole == body
+    assert until_head < 0.3 <= time.monotonic() - began
+
+
+async def test_the_true_answer_under_another_content_type(client, misbehave):
+    video = await client.make(prompt="in disguise")
+    whole = await client.content(video)
+    path = f"/v1/videos/{video['id']}"
+    await misbehave(method="GET", path=f"{path}*", headers={"Content-Type": "text/html"}, times=2)
+    async with client.session.get(path) as response:
+        assert (response.content_type, await response.json(content_type=None)) == ("text/html", video)
+    async with client.session.get(f"{path}/content") as response:
+        assert (response.content_type, await response.read()) == ("text/html", whole)
+
+
+async def test_fields_written_over_in_a_video_and_in_a_list(client, misbehave):
+    video = await client.make(prompt="another state")
+    await misbehave(method="GET", path="/v1/videos*", change={"status": "hibernating", "progress": 3}, times=2)
+    strange = video | {"status": "hibernating", "progress": 3}
+
+    assert strange == await client.ok("GET", f"/v1/videos/{video['id']}")
+    assert strange == (await client.ok("GET", "/v1/videos", params={"limit": 1}))["data"][0]
+    assert video == await client.ok("GET", f"/v1/videos/{video['id']}")
+
+
+async def test_a_list_that_misses_its_newest_entry_once(client, misbehave):
+    older, newest = [(await client.make(prompt=prompt))["id"] for prompt in ("older", "newest")]
+    await misbehave(method="GET", path="/v1/videos", omit=1)
+
+    for expected in ([older], [newest, older]):
+        listed = await client.ok("GET", "/v1/videos", params={"limit": 2})
+        assert expected == [video["id"] for video in listed["data"]]
+
+
 @pytest.mark.parametrize("body", [b"{}", b"[{}", b'[{"close": "never"}]', b'[{"unknown": 1}]', b'[{"times": "x"}]'])
 async def test_a_fault_that_makes_no_sense_is_a_400(client, body):
     status, error = await client.refused("POST", "/_sandbox/faults", data=body)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, print_table, run, state_options
@@ -78,6 +77,7 @@ def _pairs(pairs: tuple[str, ...]) -> dict[str, str]:
 
 async def _add(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
     from sora2api.accounts import AccountBook, Engines, Health, Pool
+    from sora2api.accounts.given import checked
     from sora2api.auth.first_start import Ending
     from sora2api.egress import GuardedFetch, Sessions
     from sora2api.errors import EngineError
@@ -89,7 +89,7 @@ async def _add(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
         registry = await asyncio.to_thread(
             discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
         )
-        given = _checked(given, registry.drivers)
+        given = checked(given, registry.drivers)
         ending = await Ending.prepare(folder)
         issued = None
 
@@ -122,30 +122,6 @@ async def _add(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
         password = f"panel login admin / {issued.password}, " if issued.password else ""
         click.echo(f"The defaults have ended. Shown only now, and kept in {issued.file}:")
         click.echo(f"  {password}API key {issued.key}")
-
-
-def _checked(given: dict[str, Any], drivers: Any) -> dict[str, Any]:
-    """The account's fields, found to be right."""
-    from yarl import URL
-
-    from sora2api.errors import InvalidValue
-
-    driver = drivers.get(given["driver"])
-    if driver is None:
-        raise InvalidValue(f"There is no driver {given['driver']!r}; there are: {', '.join(sorted(drivers))}.")
-    url = URL(given["base_url"])
-    if url.scheme not in ("http", "https") or not url.host:
-        raise InvalidValue("--base-url is no http or https URL.")
-    try:
-        settings = msgspec.convert(given["settings"], driver.settings_type, strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidValue(f"--set: {error}") from error
-    unknown = given["settings"].keys() - set(driver.settings_type.__struct_fields__)
-    if unknown:
-        known = ", ".join(driver.settings_type.__struct_fields__)
-        raise InvalidValue(f"--set: the driver knows no {', '.join(sorted(unknown))}; it knows {known}.")
-    chosen = {name: getattr(settings, name) for name in given["settings"]}
-    return given | {"settings": chosen, "name": given["name"] or url.host}
 
 
 async def _list(folder: Path, *, as_json: bool) -> None:

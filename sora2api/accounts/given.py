@@ -1,0 +1,119 @@
+"""What is given of an account when it is added or imported, found to be right."""
+
+import secrets
+import time
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+from yarl import URL
+
+from sora2api.accounts.book import Account
+from sora2api.drivers import Driver
+from sora2api.egress.proxies import shown
+from sora2api.errors import InvalidValue
+
+SPREAD: Final = "spread"
+"""The word for: evenly over the listed proxies."""
+
+_Count = Annotated[int, Meta(ge=0)]
+
+
+class Given(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that can be said of a new account, with what holds where nothing is said. Times are epoch seconds."""
+
+    driver: str
+    base_url: Annotated[str, Meta(max_length=2000)]
+    name: Annotated[str, Meta(max_length=100)] | None = None
+    token: str | None = None
+    proxy: str | None = None
+    image_slots: _Count = 2
+    video_slots: _Count = 2
+    weight: Annotated[float, Meta(gt=0)] = 1.0
+    remake_lost: bool = False
+    settings: dict[str, Any] = {}
+    enabled: bool = True
+    groups: tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...] = ()
+    priority: int = 0
+    calls_a_minute: Annotated[int, Meta(ge=1)] | None = None
+    daily_images: _Count | None = None
+    daily_videos: _Count | None = None
+    expires_at: float | None = None
+    refresh_token: str | None = None
+    refresh_url: Annotated[str, Meta(max_length=2000)] | None = None
+    client_id: Annotated[str, Meta(max_length=200)] | None = None
+
+
+def checked(
+    given: Mapping[str, Any], drivers: Mapping[str, type[Driver]], *, proxies: Collection[str] = ()
+) -> dict[str, Any]:
+    """The fields that are *given*, each of its type (text is understood), with a name in any case.
+
+    *proxies* are the names of the listed ones. What is wrong raises `InvalidValue`.
+    """
+    try:
+        account = msgspec.convert(dict(given), Given, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(f"An account cannot be so: {error}") from error
+    driver = drivers.get(account.driver)
+    if driver is None:
+        known = ", ".join(sorted(drivers))
+        raise InvalidValue(f"There is no driver {account.driver!r}; there are: {known}.", param="driver")
+    host = _host(account.base_url, param="base_url")
+    if account.refresh_url is not None:
+        _host(account.refresh_url, param="refresh_url")
+    _check_proxy(account.proxy, proxies)
+    for name in ("token", "refresh_token"):
+        if not (getattr(account, name) or "").isprintable():
+            raise InvalidValue(f"The {name} has characters that no token has.", param=name)
+    fields = {name: getattr(account, name) for name in given}
+    return fields | {"settings": _settings(account.settings, driver), "name": account.name or host}
+
+
+def account_of(fields: Mapping[str, Any], *, created_at: float | None = None) -> Account:
+    """A new account of *fields* that `checked` has returned."""
+    given = Given(**fields)
+    return Account(
+        **msgspec.structs.asdict(given),
+        id=f"acc_{secrets.token_hex(8)}",
+        sandbox=False,
+        models=(),
+        checked_at=None,
+        set_aside=None,
+        set_aside_at=None,
+        rests_until=None,
+        created_at=time.time() if created_at is None else created_at,
+        removed_at=None,
+    )
+
+
+def _host(given: str, *, param: str) -> str:
+    try:
+        url = URL(given)
+    except ValueError as error:
+        raise InvalidValue(f"The {param} is no URL: {error}.", param=param) from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InvalidValue(f"The {param} is no http or https URL.", param=param)
+    return url.host
+
+
+def _check_proxy(proxy: str | None, listed: Collection[str]) -> None:
+    if proxy is None or proxy == SPREAD or proxy in listed:
+        return
+    shown(proxy)
+
+
+def _settings(given: dict[str, Any], driver: type[Driver]) -> dict[str, Any]:
+    """The settings that are *given*, of the driver's types."""
+    known = driver.settings_type.__struct_fields__
+    unknown = given.keys() - set(known)
+    if unknown:
+        raise InvalidValue(
+            f"The driver knows no {', '.join(sorted(unknown))}; it knows {', '.join(known)}.", param="settings"
+        )
+    try:
+        settings = msgspec.convert(given, driver.settings_type, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(f"The driver's settings cannot be so: {error}", param="settings") from error
+    return {name: getattr(settings, name) for name in given}

@@ -1,4 +1,4 @@
-"""Limits of API keys, proxies, groups and refresh of accounts, workers, usage, and the log of requests."""
+"""Limits of API keys, proxies, groups and refresh of accounts, workers, usage, alerts, and the log of requests."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,22 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    op.create_table(
+        "secrets",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_secrets")),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.String(length=100), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.Column("told_at", sa.Float(), nullable=False),
+        sa.Column("ended_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("kind", "subject", name=op.f("pk_alerts")),
+    )
     op.create_table(
         "calls",
         sa.Column("id", sa.Integer(), nullable=False),

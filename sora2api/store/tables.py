@@ -27,6 +27,17 @@ metadata: Final = MetaData(
     }
 )
 
+# `SEALED` columns hold what `store/secrets.py` has sealed: a new key seals them all anew.
+
+SEALED: Final = {"sealed": True}
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False, info=SEALED),
+)
+
 # What a running server holds in memory; `revision` is bumped with every change, so that it looks again.
 
 revision = Table(
@@ -83,8 +94,8 @@ accounts = Table(
     Column("name", String(100), nullable=False),
     Column("driver", String(64), nullable=False),
     Column("base_url", String(2000), nullable=False),
-    Column("token", LargeBinary),
-    Column("proxy", LargeBinary),
+    Column("token", LargeBinary, info=SEALED),
+    Column("proxy", LargeBinary, info=SEALED),
     Column("image_slots", Integer, nullable=False),
     Column("video_slots", Integer, nullable=False),
     Column("weight", Float, nullable=False),
@@ -105,7 +116,7 @@ accounts = Table(
     Column("daily_images", Integer),
     Column("daily_videos", Integer),
     Column("expires_at", Float),
-    Column("refresh_token", LargeBinary),
+    Column("refresh_token", LargeBinary, info=SEALED),
     Column("refresh_url", String(2000)),
     Column("client_id", String(200)),
 )
@@ -115,7 +126,7 @@ proxies = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("name", String(100), nullable=False),
-    Column("url", LargeBinary, nullable=False),
+    Column("url", LargeBinary, nullable=False, info=SEALED),
     Column("enabled", Boolean, nullable=False),
     Column("checked_at", Float),
     Column("latency", Float),
@@ -290,9 +301,9 @@ webhook_endpoints = Table(
     Column("name", String(200), nullable=False),
     Column("url", String(2000), nullable=False),
     Column("event_types", LargeBinary, nullable=False),
-    Column("secret", LargeBinary, nullable=False),
+    Column("secret", LargeBinary, nullable=False, info=SEALED),
     Column("hint", String(16), nullable=False),
-    Column("old_secret", LargeBinary),
+    Column("old_secret", LargeBinary, info=SEALED),
     Column("old_until", Float),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
@@ -320,6 +331,17 @@ webhook_deliveries = Table(
     Index("ix_webhook_deliveries_due_at", "due_at", "lane"),
     Index("ix_webhook_deliveries_lane_due_at", "lane", "due_at"),
     Index("ix_webhook_deliveries_endpoint_id_created_at", "endpoint_id", "created_at", "id"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("subject", String(100), primary_key=True),
+    Column("reason", String(500), nullable=False),
+    Column("since", Float, nullable=False),
+    Column("told_at", Float, nullable=False),
+    Column("ended_at", Float),
 )
 
 # What was asked, what it cost, and what was asked of engines for it. Days are those of UTC; costs in millionths.

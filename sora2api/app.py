@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
-from sora2api.accounts import AccountBook, Engines, Pool
+from sora2api.accounts import AccountBook, Engines, Pool, ProxyBook
 from sora2api.accounts import Health as AccountHealth
 from sora2api.accounts.book import SANDBOX
 from sora2api.api.cors import Cors
@@ -165,7 +165,9 @@ async def _accounts(
 ) -> _Accounts:
     book = AccountBook(database, vault)
     await book.load()
-    engines = Engines(registry.drivers, sessions, fetch=fetch, default_proxy=settings.default_proxy)
+    proxies = ProxyBook(database, vault, default=settings.default_proxy, failure=settings.proxy_failure)
+    await proxies.load()
+    engines = Engines(registry.drivers, sessions, book=book, proxies=proxies, fetch=fetch)
     pool = Pool(book, engines, sandbox=settings.sandbox, strategy=settings.strategy)
     health = AccountHealth(book, engines, pool)
     _keep(stack, health.keep_checking, name="checking accounts")

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from sora2api import drivers, modes
 from sora2api.drivers import Account
-from sora2api.egress import Client, Sessions
+from sora2api.egress import Client, Fixed, Sessions
 from sora2api.registry import discover
 from sora2api.testing import DriverContract, ModeContract
 
@@ -81,7 +81,7 @@ class TestLantern(DriverContract):
     async def driver(self):
         async with TestServer(_lantern()) as server, _sessions() as sessions:
             account = Account(id="acc_1", name="lantern", base_url=str(server.make_url("/")))
-            client = Client(sessions, base_url=account.base_url, token="t")
+            client = Client(sessions, base_url=account.base_url, access=Fixed("t"))
             yield _defined("sora2api_lantern")["LanternDriver"](account, client)
 
 

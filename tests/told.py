@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec import Struct
 
-from sora2api.accounts import AccountBook, Engines, Health, Pool
+from sora2api.accounts import AccountBook, Engines, Health, Pool, ProxyBook
 from sora2api.drivers import API_VERSION, Driver, EngineModel, TaskState
 from sora2api.egress import GuardedFetch, Sessions
 from sora2api.store.database import FILE, Database
@@ -56,7 +56,8 @@ class Accounts:
         self.kind = kind
         self.vault = Secrets.open(folder)
         self.book = AccountBook(database, self.vault)
-        self.engines = Engines({"told": kind}, sessions, fetch=GuardedFetch(), default_proxy="")
+        self.proxies = ProxyBook(database, self.vault)
+        self.engines = Engines({"told": kind}, sessions, book=self.book, proxies=self.proxies, fetch=GuardedFetch())
         self.pool = Pool(self.book, self.engines, sandbox=False, strategy="least_busy")
         self.health = Health(self.book, self.engines, self.pool)
 

@@ -4,5 +4,6 @@ from sora2api.accounts.book import Account, AccountBook
 from sora2api.accounts.engines import Engines
 from sora2api.accounts.health import Health
 from sora2api.accounts.pool import Lease, Need, Pool
+from sora2api.accounts.proxies import ProxyBook
 
-__all__ = ["Account", "AccountBook", "Engines", "Health", "Lease", "Need", "Pool"]
+__all__ = ["Account", "AccountBook", "Engines", "Health", "Lease", "Need", "Pool", "ProxyBook"]

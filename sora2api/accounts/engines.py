@@ -1,11 +1,14 @@
-"""A driver for each account, made when first wanted and made anew when the account changes."""
+"""A driver for each account, made when first wanted and made anew when the account's engine or settings change."""
 
 from collections.abc import Mapping
 
 from sora2api import drivers
-from sora2api.accounts.book import Account
+from sora2api.accounts.access import AccountAccess
+from sora2api.accounts.book import Account, AccountBook
+from sora2api.accounts.proxies import ProxyBook
 from sora2api.drivers import Driver
-from sora2api.egress import Client, GuardedFetch, Sessions
+from sora2api.egress import Client, GuardedFetch, Sessions, Trace
+from sora2api.egress.trace import untraced
 from sora2api.errors import NoEngine
 
 
@@ -13,17 +16,27 @@ class Engines:
     """Drivers by account."""
 
     def __init__(
-        self, kinds: Mapping[str, type[Driver]], sessions: Sessions, *, fetch: GuardedFetch, default_proxy: str
+        self,
+        kinds: Mapping[str, type[Driver]],
+        sessions: Sessions,
+        *,
+        book: AccountBook,
+        proxies: ProxyBook,
+        fetch: GuardedFetch,
+        trace: Trace = untraced,
     ) -> None:
         self.kinds = kinds
         self._sessions = sessions
+        self._book = book
+        self._proxies = proxies
         self._fetch = fetch
-        self._default_proxy = default_proxy or None
+        self._trace = trace
         self._made: dict[str, tuple[tuple[object, ...], Driver]] = {}
 
     def driver(self, account: Account) -> Driver:
         """The account's driver. Raises `NoEngine` where its plugin is not installed."""
-        identity = (account.driver, account.base_url, account.token, account.proxy, repr(account.settings))
+        # token and proxy are asked for at each call, so that a driver outlives them
+        identity = (account.driver, account.base_url, repr(account.settings))
         known = self._made.get(account.id)
         if known is not None and known[0] == identity:
             return known[1]
@@ -33,9 +46,10 @@ class Engines:
         client = Client(
             self._sessions,
             base_url=account.base_url,
-            token=account.token,
-            proxy=None if account.sandbox else account.proxy or self._default_proxy,
+            access=AccountAccess(self._book, account.id, self._proxies),
             fetch=self._fetch,
+            trace=self._trace,
+            account=account.id,
         )
         whose = drivers.Account(id=account.id, name=account.name, base_url=account.base_url, settings=account.settings)
         driver = kind(whose, client)

@@ -76,7 +76,7 @@ def _pairs(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 async def _add(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
-    from sora2api.accounts import AccountBook, Engines, Health, Pool
+    from sora2api.accounts import AccountBook, Engines, Health, Pool, ProxyBook
     from sora2api.accounts.given import checked
     from sora2api.auth.first_start import Ending
     from sora2api.egress import GuardedFetch, Sessions
@@ -98,9 +98,12 @@ async def _add(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
             issued = await ending(connection)
 
         sessions = Sessions()
-        book = AccountBook(database, await asyncio.to_thread(Secrets.open, folder))
+        vault = await asyncio.to_thread(Secrets.open, folder)
+        book = AccountBook(database, vault)
         await book.load()
-        engines = Engines(registry.drivers, sessions, fetch=GuardedFetch(), default_proxy=settings.default_proxy)
+        proxies = ProxyBook(database, vault, default=settings.default_proxy, failure=settings.proxy_failure)
+        await proxies.load()
+        engines = Engines(registry.drivers, sessions, book=book, proxies=proxies, fetch=GuardedFetch())
         try:
             account = await book.add(**given, also=end)
             trouble = None

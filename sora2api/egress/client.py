@@ -1,7 +1,8 @@
 """One account's calls to its engine: with its token, by its proxy, every failure one of our errors."""
 
+import copy
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import aiohttp
@@ -11,10 +12,12 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from sora2api import errors
+from sora2api.egress.access import Access, Route
 from sora2api.egress.forms import FormField, multipart
 from sora2api.egress.guarded import CHUNK, REDIRECT, REDIRECTS, GuardedFetch, exact, next_url
 from sora2api.egress.refusals import refusal
 from sora2api.egress.sessions import Sessions
+from sora2api.egress.trace import Meter, Trace, traced, untraced
 
 LARGEST_REPLY: Final = 512 * 1024 * 1024
 
@@ -37,8 +40,9 @@ class Reply(Struct, frozen=True):
 class Client:
     """Speaks to the engine at *base_url* for one account.
 
-    The token goes to the base URL's own origin alone. What lies elsewhere is fetched without it, through *fetch* and so
-    from public addresses only; without one, not at all.
+    The token goes to the base URL's own origin alone; where the engine rejects it and *access* then has another, the
+    call is made once more with that. What lies elsewhere is fetched without it, through *fetch* and so from public
+    addresses only; without one, not at all. *trace* is told of each call, under the id *account*.
     """
 
     def __init__(
@@ -46,31 +50,28 @@ class Client:
         sessions: Sessions,
         *,
         base_url: str,
-        token: str | None,
-        proxy: str | None = None,
+        access: Access,
         auth_header: str = "Authorization",
         auth_scheme: str = "Bearer",
         fetch: GuardedFetch | None = None,
+        trace: Trace = untraced,
+        account: str = "",
     ) -> None:
         self._sessions = sessions
         self._base = _base(base_url)
-        self._token = token
-        self._proxy = proxy
+        self._access = access
         self._auth_header = auth_header
         self._auth_scheme = auth_scheme
         self._fetch = fetch
+        self._trace = trace
+        self._account = account
 
     def with_auth(self, *, header: str, scheme: str) -> "Client":
         """Return the same client, sending its token in *header*, after the word *scheme* if that is not empty."""
-        return Client(
-            self._sessions,
-            base_url=self.base_url,
-            token=self._token,
-            proxy=self._proxy,
-            auth_header=header,
-            auth_scheme=scheme,
-            fetch=self._fetch,
-        )
+        client = copy.copy(self)
+        client._auth_header = header  # noqa: SLF001 - a copy of its own kind
+        client._auth_scheme = scheme  # noqa: SLF001
+        return client
 
     @property
     def base_url(self) -> str:
@@ -103,16 +104,59 @@ class Client:
 
         """
         url = URL(self.url(path), encoded=True).update_query(params or {})
-        options: dict[str, Any] = {
-            "headers": {**self._auth(), **(headers or {})},
-            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=timeout),
-            "allow_redirects": False,
-        }
-        with self._sessions.use(self._proxy) as session:
-            if form is None:
-                return await _exchange(session.request(method, url, json=json, **options))
-            async with multipart(form) as body:
-                return await _exchange(session.request(method, url, data=body, **options))
+        body = None if json is None else orjson.dumps(json)
+        headers = dict(headers or {}) if body is None else {"Content-Type": "application/json", **(headers or {})}
+        token = self._access.token
+        reply = await self._ask(method, url, token, body=body, form=form, headers=headers, timeout=timeout)
+        if await self._renewed(reply.status, token):
+            token = self._access.token
+            reply = await self._ask(method, url, token, body=body, form=form, headers=headers, timeout=timeout)
+        return reply
+
+    async def _ask(
+        self,
+        method: str,
+        url: URL,
+        token: str | None,
+        *,
+        body: bytes | None,
+        form: Sequence[FormField] | None,
+        headers: Mapping[str, str],
+        timeout: float,
+    ) -> Reply:
+        async with AsyncExitStack() as stack:
+            route = self._access.route()
+            meter = stack.enter_context(self._called(method, url, route))
+            session = stack.enter_context(self._sessions.use(route.url))
+            data = body if form is None else await stack.enter_async_context(multipart(form))
+            meter.sent = len(data) if isinstance(data, bytes) else 0 if data is None else data.size
+            call = session.request(
+                method,
+                url,
+                data=data,
+                headers={**self._auth(token), **headers},
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=timeout),
+                allow_redirects=False,
+            )
+            meter.response = await stack.enter_async_context(call)
+            return await _read(meter.response)
+
+    @contextmanager
+    def _called(self, method: str, url: URL, route: Route) -> Iterator[Meter]:
+        """Make the call in the context one that is traced, whose failures are ours, and whose proxy is judged by it."""
+        try:
+            with (
+                traced(self._trace, account=self._account, proxy=route.name, method=method, url=url) as meter,
+                engine_faults(),
+            ):
+                yield meter
+        except errors.ProxyFault as error:
+            self._access.blocked(route, error)
+            raise
+
+    async def _renewed(self, status: int, token: str | None) -> bool:
+        """Whether an answer of *status* is to be asked for again, since there is another token now."""
+        return status == 401 and token is not None and await self._access.renewed(token)
 
     async def stream(self, url: str, *, offset: int = 0) -> AsyncIterator[bytes]:
         """Yield what *url* gives, from byte *offset* on. It is as an engine names it: absolute, or from the root.
@@ -123,35 +167,50 @@ class Client:
             EngineError: by the status, or because the URL leads to an address that is not public.
 
         """
-        with engine_faults():
-            async with self._follow(self._absolute(url), offset=offset) as response:
-                _expect(response, offset=offset, own=self._is_own(response.url))
-                async for chunk in response.content.iter_chunked(CHUNK):
-                    yield chunk
+        async with self._follow(self._absolute(url), offset=offset) as response:
+            _expect(response, offset=offset, own=self._is_own(response.url))
+            async for chunk in response.content.iter_chunked(CHUNK):
+                yield chunk
 
     @asynccontextmanager
     async def _follow(self, url: URL, *, offset: int) -> AsyncIterator[aiohttp.ClientResponse]:
         """Open *url*, following redirects by hand, each by the rule of whose origin it is on."""
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        renewed = False
         for _ in range(REDIRECTS + 1):
-            async with self._hop(url, headers={"Range": f"bytes={offset}-"} if offset else {}) as response:
-                if response.status not in REDIRECT:
+            token = self._access.token if self._is_own(url) else None
+            async with self._hop(url, token, headers=headers) as response:
+                if response.status in REDIRECT:
+                    url = next_url(url, response)
+                elif renewed or not await self._renewed(response.status, token):
                     yield response
                     return
-                url = next_url(url, response)
+                else:
+                    renewed = True
         raise errors.EngineFault("The engine's link redirects too often.")
 
-    def _hop(self, url: URL, *, headers: dict[str, str]) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        if self._is_own(url):
-            return self._own_hop(url, headers=headers)
-        if self._fetch is None:
-            raise errors.EngineFault("The engine's link leads elsewhere, which is not allowed here.")
-        return self._fetch.hop(url, headers=headers, proxy=self._proxy)
+    @asynccontextmanager
+    async def _hop(
+        self, url: URL, token: str | None, *, headers: dict[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        route = self._access.route()
+        with self._called("GET", url, route) as meter:
+            async with self._opened(url, token, route, headers=headers) as meter.response:
+                yield meter.response
 
     @asynccontextmanager
-    async def _own_hop(self, url: URL, *, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {**self._auth(), "Accept-Encoding": "identity", **headers}
-        with self._sessions.use(self._proxy) as session:
-            async with session.get(url, headers=headers, allow_redirects=False) as response:
+    async def _opened(
+        self, url: URL, token: str | None, route: Route, *, headers: dict[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        if self._is_own(url):
+            headers = {**self._auth(token), "Accept-Encoding": "identity", **headers}
+            with self._sessions.use(route.url) as session:
+                async with session.get(url, headers=headers, allow_redirects=False) as response:
+                    yield response
+        elif self._fetch is None:
+            raise errors.EngineFault("The engine's link leads elsewhere, which is not allowed here.")
+        else:
+            async with self._fetch.hop(url, headers=headers, proxy=route.url) as response:
                 yield response
 
     def _absolute(self, url: str) -> URL:
@@ -163,10 +222,8 @@ class Client:
     def _is_own(self, url: URL) -> bool:
         return url.origin() == self._base.origin() if url.scheme in {"http", "https"} else False
 
-    def _auth(self) -> dict[str, str]:
-        if not self._token:
-            return {}
-        return {self._auth_header: f"{self._auth_scheme} {self._token}".strip()}
+    def _auth(self, token: str | None) -> dict[str, str]:
+        return {self._auth_header: f"{self._auth_scheme} {token}".strip()} if token else {}
 
 
 def _base(base_url: str) -> URL:
@@ -179,15 +236,13 @@ def _base(base_url: str) -> URL:
     return url
 
 
-async def _exchange(call: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> Reply:
-    with engine_faults():
-        async with call as response:
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(CHUNK):
-                body += chunk
-                if len(body) > LARGEST_REPLY:
-                    raise errors.NetworkFault("The engine's answer is too long.")
-            return Reply(response.status, response.headers, bytes(body))
+async def _read(response: aiohttp.ClientResponse) -> Reply:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(CHUNK):
+        body += chunk
+        if len(body) > LARGEST_REPLY:
+            raise errors.NetworkFault("The engine's answer is too long.")
+    return Reply(response.status, response.headers, bytes(body))
 
 
 def _expect(response: aiohttp.ClientResponse, *, offset: int, own: bool) -> None:

@@ -30,6 +30,12 @@ SCHEMES: Final = {
 """What a proxy's URL may begin with; `socks5` resolves names here, `socks5h` and HTTP proxies do it themselves."""
 
 
+def shown(proxy: str) -> str:
+    """The URL *proxy* as logs may have it: without credentials. Raises `InvalidValue` where it is none."""
+    url, scheme = _parse(proxy)
+    return f"{url.scheme}://{url.raw_host}:{url.explicit_port or scheme.port}"
+
+
 class TunnelConnector(ProxyConnector):
     """Opens each connection through the proxy. Whatever fails here fails before a request is sent.
 

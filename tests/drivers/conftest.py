@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sora2api.drivers import Account
 from sora2api.drivers.openai import OpenAIDriver
-from sora2api.egress import Client, GuardedFetch, Sessions
+from sora2api.egress import Client, Fixed, GuardedFetch, Sessions
 
 Serve = Callable[[web.Application], Awaitable[str]]
 Connect = Callable[..., OpenAIDriver]
@@ -44,7 +44,7 @@ def connect(sessions: Sessions) -> Connect:
     """Make a driver for the engine at a URL."""
 
     def made(url: str, *, token: str = "sk-sandbox", **settings: Any) -> OpenAIDriver:
-        client = Client(sessions, base_url=url, token=token, fetch=GuardedFetch())
+        client = Client(sessions, base_url=url, access=Fixed(token), fetch=GuardedFetch())
         return OpenAIDriver(Account(id="a1", name="one", base_url=url, settings=settings), client)
 
     return made

@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from sora2api import errors
-from sora2api.egress import Client, FormField, GuardedFetch, refusal
+from sora2api.egress import Client, Fixed, FormField, GuardedFetch, refusal
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -24,7 +24,7 @@ async def _all(stream) -> bytes:
 async def test_a_path_is_below_the_base_url_however_that_ends(sessions, serve, ending):
     target = await serve()
 
-    reply = await Client(sessions, base_url=target.url + ending, token=None).request("GET", "/videos/a%2Fb")
+    reply = await Client(sessions, base_url=target.url + ending, access=Fixed()).request("GET", "/videos/a%2Fb")
 
     assert reply.json()["path"] == "/v1/videos/a%2Fb"
 
@@ -32,7 +32,7 @@ async def test_a_path_is_below_the_base_url_however_that_ends(sessions, serve, e
 @pytest.mark.parametrize("wrong", ["", "engine:8000", "ftp://engine/v1", "http://", "http://host:port"])
 async def test_a_base_url_that_is_none_is_refused(sessions, wrong):
     with pytest.raises(errors.InvalidValue) as caught:
-        Client(sessions, base_url=wrong, token=None)
+        Client(sessions, base_url=wrong, access=Fixed())
 
     assert caught.value.param == "base_url"
 
@@ -59,7 +59,7 @@ async def test_a_form_goes_in_order_with_a_known_length_and_untyped_texts(sessio
         FormField("image[]", picture, "i.png", "image/png"),
     ]
 
-    await Client(sessions, base_url=target.url, token=None).request("POST", "/videos", form=form)
+    await Client(sessions, base_url=target.url, access=Fixed()).request("POST", "/videos", form=form)
 
     assert parts[0] > 300_000
     assert parts[1:] == [
@@ -71,7 +71,7 @@ async def test_a_form_goes_in_order_with_a_known_length_and_untyped_texts(sessio
 
 async def test_the_token_goes_as_the_engine_wants_it(sessions, serve):
     target = await serve()
-    client = Client(sessions, base_url=target.url, token="t0")
+    client = Client(sessions, base_url=target.url, access=Fixed("t0"))
 
     await client.request("GET", "/")
     await client.with_auth(header="api-key", scheme="").request("GET", "/")
@@ -86,7 +86,7 @@ async def test_a_body_that_is_no_json_is_the_engines_fault(sessions, serve):
         return web.Response(text="<html>")
 
     target = await serve(html)
-    reply = await Client(sessions, base_url=target.url, token=None).request("GET", "/")
+    reply = await Client(sessions, base_url=target.url, access=Fixed()).request("GET", "/")
 
     with pytest.raises(errors.EngineFault):
         reply.json()
@@ -95,14 +95,16 @@ async def test_a_body_that_is_no_json_is_the_engines_fault(sessions, serve):
 async def test_a_closed_port_and_an_unknown_name_mean_that_nothing_was_sent(sessions):
     for url in ("http://127.0.0.1:9", "http://no-such-host.invalid"):
         with pytest.raises(errors.ConnectFault):
-            await Client(sessions, base_url=url, token=None).request("POST", "/", json={})
+            await Client(sessions, base_url=url, access=Fixed()).request("POST", "/", json={})
 
 
 async def test_a_failed_handshake_means_that_nothing_was_sent(sessions, serve):
     target = await serve()
 
     with pytest.raises(errors.ConnectFault):
-        await Client(sessions, base_url=f"https://127.0.0.1:{target.port}", token=None).request("POST", "/", json={})
+        await Client(sessions, base_url=f"https://127.0.0.1:{target.port}", access=Fixed()).request(
+            "POST", "/", json={}
+        )
 
 
 async def _resets(reader, writer):
@@ -129,7 +131,7 @@ async def test_what_breaks_after_sending_leaves_open_whether_it_was_taken(sessio
     port = await listen(broken)
 
     with pytest.raises(errors.NetworkFault) as caught:
-        await Client(sessions, base_url=f"http://127.0.0.1:{port}", token=None).request("POST", "/", json={})
+        await Client(sessions, base_url=f"http://127.0.0.1:{port}", access=Fixed()).request("POST", "/", json={})
 
     assert not isinstance(caught.value, errors.ConnectFault)
 
@@ -142,7 +144,7 @@ async def test_an_answer_that_does_not_come_leaves_open_whether_it_was_taken(ses
 
     port = await listen(silent)
     with pytest.raises(errors.NetworkFault) as caught:
-        await Client(sessions, base_url=f"http://127.0.0.1:{port}", token=None).request("GET", "/", timeout=0.1)
+        await Client(sessions, base_url=f"http://127.0.0.1:{port}", access=Fixed()).request("GET", "/", timeout=0.1)
     never.set()
 
     assert not isinstance(caught.value, errors.ConnectFault)
@@ -150,7 +152,7 @@ async def test_an_answer_that_does_not_come_leaves_open_whether_it_was_taken(ses
 
 async def test_a_link_from_the_root_is_on_the_engines_origin_and_gets_the_token(sessions, serve):
     target = await serve()
-    client = Client(sessions, base_url=target.url + "/v1", token="t0")
+    client = Client(sessions, base_url=target.url + "/v1", access=Fixed("t0"))
 
     body = await _all(client.stream("/v1/images/i/content"))
 
@@ -160,7 +162,7 @@ async def test_a_link_from_the_root_is_on_the_engines_origin_and_gets_the_token(
 
 async def test_a_link_elsewhere_goes_without_the_token(sessions, serve):
     engine, other = await serve(), await serve()
-    client = Client(sessions, base_url=engine.url, token="t0", fetch=GuardedFetch(allow=LOOPBACK))
+    client = Client(sessions, base_url=engine.url, access=Fixed("t0"), fetch=GuardedFetch(allow=LOOPBACK))
 
     await _all(client.stream(other.url + "/file.mp4"))
 
@@ -170,7 +172,7 @@ async def test_a_link_elsewhere_goes_without_the_token(sessions, serve):
 @pytest.mark.parametrize("guard", [None, GuardedFetch()])
 async def test_a_link_to_a_private_address_elsewhere_is_not_followed(sessions, serve, guard):
     engine, other = await serve(), await serve()
-    client = Client(sessions, base_url=engine.url, token="t0", fetch=guard)
+    client = Client(sessions, base_url=engine.url, access=Fixed("t0"), fetch=guard)
 
     with pytest.raises(errors.EngineFault):
         await _all(client.stream(other.url + "/file.mp4"))
@@ -185,8 +187,8 @@ async def test_a_redirect_elsewhere_drops_the_token_and_one_to_a_private_address
         raise web.HTTPFound(other.url + "/file.mp4")
 
     engine = await serve(away)
-    open_one = Client(sessions, base_url=engine.url, token="t0", fetch=GuardedFetch(allow=LOOPBACK))
-    guarded = Client(sessions, base_url=engine.url, token="t0", fetch=GuardedFetch())
+    open_one = Client(sessions, base_url=engine.url, access=Fixed("t0"), fetch=GuardedFetch(allow=LOOPBACK))
+    guarded = Client(sessions, base_url=engine.url, access=Fixed("t0"), fetch=GuardedFetch())
 
     await _all(open_one.stream("/content"))
     with pytest.raises(errors.EngineFault):
@@ -201,8 +203,7 @@ async def test_a_link_elsewhere_goes_by_the_accounts_proxy(sessions, serve, star
     client = Client(
         sessions,
         base_url=engine.url,
-        token="t0",
-        proxy=f"socks5h://127.0.0.1:{proxy.port}",
+        access=Fixed("t0", proxy=f"socks5h://127.0.0.1:{proxy.port}"),
         fetch=GuardedFetch(allow=LOOPBACK),
     )
 
@@ -218,7 +219,7 @@ async def test_a_ring_of_redirects_ends(sessions, serve):
     engine = await serve(again)
 
     with pytest.raises(errors.EngineFault):
-        await _all(Client(sessions, base_url=engine.url, token=None).stream("/again"))
+        await _all(Client(sessions, base_url=engine.url, access=Fixed()).stream("/again"))
 
     assert len(engine.requests) == 6
 
@@ -231,7 +232,7 @@ async def test_a_stream_begins_at_its_offset(sessions, serve, tmp_path):
         return web.FileResponse(file)
 
     engine = await serve(send)
-    client = Client(sessions, base_url=engine.url, token=None)
+    client = Client(sessions, base_url=engine.url, access=Fixed())
 
     assert await _all(client.stream("/content", offset=700_000)) == file.read_bytes()[700_000:]
     with pytest.raises(errors.BadRequest):
@@ -242,7 +243,7 @@ async def test_a_server_that_ignores_the_offset_is_not_taken_at_its_word(session
     engine = await serve()
 
     with pytest.raises(errors.BadRequest):
-        await _all(Client(sessions, base_url=engine.url, token=None).stream("/content", offset=1))
+        await _all(Client(sessions, base_url=engine.url, access=Fixed()).stream("/content", offset=1))
 
 
 @pytest.mark.parametrize(
@@ -259,8 +260,8 @@ async def test_a_status_means_what_it_means_where_it_comes_from(sessions, serve,
         return web.Response(status=status)
 
     target = await serve(answer)
-    here = Client(sessions, base_url=target.url, token="t0")
-    there = Client(sessions, base_url="http://127.0.0.1:9", token="t0", fetch=GuardedFetch(allow=LOOPBACK))
+    here = Client(sessions, base_url=target.url, access=Fixed("t0"))
+    there = Client(sessions, base_url="http://127.0.0.1:9", access=Fixed("t0"), fetch=GuardedFetch(allow=LOOPBACK))
 
     with pytest.raises(own):
         await _all(here.stream("/content"))

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from sora2api.egress import Client
+from sora2api.egress import Client, Fixed
 from sora2api.egress.proxies import tunnel
 from sora2api.egress.sessions import Sessions
 from sora2api.errors import ConnectFault, InvalidValue
@@ -17,7 +17,7 @@ from sora2api.errors import ConnectFault, InvalidValue
 async def test_names_are_resolved_where_the_scheme_says(sessions, serve, start_proxy, scheme, shown):
     target, proxy = await serve(), await start_proxy(scheme.removesuffix("h"))
     url = f"http://localhost:{target.port}"
-    client = Client(sessions, base_url=url, token=None, proxy=f"{scheme}://127.0.0.1:{proxy.port}")
+    client = Client(sessions, base_url=url, access=Fixed(proxy=f"{scheme}://127.0.0.1:{proxy.port}"))
 
     reply = await client.request("GET", "/hello")
 
@@ -31,7 +31,7 @@ async def test_a_proxy_is_given_its_credentials(sessions, serve, start_proxy, pr
     target, proxy = await serve(), await start_proxy(protocol, "me:p%40ss")
     right = f"{protocol}://me:p%2540ss@127.0.0.1:{proxy.port}"
 
-    reply = await Client(sessions, base_url=target.url, token=None, proxy=right).request("GET", "/")
+    reply = await Client(sessions, base_url=target.url, access=Fixed(proxy=right)).request("GET", "/")
 
     assert reply.status == 200
 
@@ -42,7 +42,7 @@ async def test_a_proxy_that_rejects_the_credentials_means_that_nothing_was_sent(
     wrong = f"{protocol}://me:guess@127.0.0.1:{proxy.port}"
 
     with pytest.raises(ConnectFault):
-        await Client(sessions, base_url=target.url, token=None, proxy=wrong).request("POST", "/", json={})
+        await Client(sessions, base_url=target.url, access=Fixed(proxy=wrong)).request("POST", "/", json={})
 
     assert target.requests == []
 
@@ -50,7 +50,7 @@ async def test_a_proxy_that_rejects_the_credentials_means_that_nothing_was_sent(
 @pytest.mark.parametrize("scheme", ["socks4", "socks5", "socks5h", "http"])
 async def test_nothing_goes_direct_when_the_proxy_is_down(sessions, serve, scheme):
     target = await serve()
-    client = Client(sessions, base_url=target.url, token=None, proxy=f"{scheme}://127.0.0.1:9")
+    client = Client(sessions, base_url=target.url, access=Fixed(proxy=f"{scheme}://127.0.0.1:9"))
 
     with pytest.raises(ConnectFault):
         await client.request("POST", "/", json={})
@@ -75,12 +75,12 @@ async def test_a_proxy_that_opens_no_way_means_that_nothing_was_sent(sessions, l
     proxy = f"socks5://127.0.0.1:{await listen(broken)}"
 
     with pytest.raises(ConnectFault):
-        await Client(sessions, base_url="http://127.0.0.1:9", token=None, proxy=proxy).request("POST", "/", json={})
+        await Client(sessions, base_url="http://127.0.0.1:9", access=Fixed(proxy=proxy)).request("POST", "/", json={})
 
 
 async def test_one_connection_through_the_proxy_serves_many_requests(sessions, serve, start_proxy):
     target, proxy = await serve(), await start_proxy("socks5")
-    client = Client(sessions, base_url=target.url, token=None, proxy=f"socks5://127.0.0.1:{proxy.port}")
+    client = Client(sessions, base_url=target.url, access=Fixed(proxy=f"socks5://127.0.0.1:{proxy.port}"))
 
     for _ in range(20):
         await client.request("GET", "/")

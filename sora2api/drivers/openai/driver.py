@@ -70,7 +70,7 @@ class OpenAIDriver(Driver):
             wanted.path,
             order=wanted,
             headers={"Idempotency-Key": work.key},
-            timeout=self._settings.image_timeout if waits else 60.0,
+            timeout=self._settings.image_timeout if waits else None,
         )
         body = _body(reply)
         if reading.is_video(body):
@@ -149,7 +149,7 @@ class OpenAIDriver(Driver):
         order: Order | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 60.0,
+        timeout: float | None = None,
     ) -> Reply:
         return await self.client.request(
             method,
@@ -158,7 +158,7 @@ class OpenAIDriver(Driver):
             form=order.form if order else None,
             params=params,
             headers=headers,
-            timeout=timeout,
+            timeout=self._settings.answer_timeout if timeout is None else timeout,
         )
 
     async def _ask(self, task: str) -> TaskState:

@@ -29,6 +29,9 @@ class OpenAISettings(Struct, frozen=True, kw_only=True):
     image_timeout: Annotated[
         float, Meta(gt=0, description="Seconds to wait for an answer that brings the result itself, as for images.")
     ] = 600.0
+    answer_timeout: Annotated[
+        float, Meta(gt=0, description="Seconds of silence after which any other answer is given up.")
+    ] = 60.0
     polls_at_once: Annotated[
         int, Meta(ge=1, description="How many tasks are asked after at once, where the engine has no list.")
     ] = 4

@@ -118,12 +118,36 @@ class Unauthenticated(ClientError):
     code = "invalid_api_key"
 
 
+class KeyExpired(Unauthenticated):
+    """This API key has expired."""
+
+    code = "api_key_expired"
+
+
 class Forbidden(ClientError):
     """This is not allowed."""
 
     status = 403
     code = "forbidden"
     type = "permission_error"
+
+
+class AddressNotAllowed(Forbidden):
+    """This API key may not be used from here."""
+
+    code = "address_not_allowed"
+
+
+class ModeNotAllowed(Forbidden):
+    """This API key may not be used for this."""
+
+    code = "mode_not_allowed"
+
+
+class ModelNotAllowed(Forbidden):
+    """This API key may not ask for this model; GET /v1/models lists those that it may."""
+
+    code = "model_not_allowed"
 
 
 class NotFound(ClientError):
@@ -184,6 +208,32 @@ class QueueFull(ClientError):
     code = "queue_full"
     type = "rate_limit_error"
     retry = True
+
+
+class RateLimitExceeded(ClientError):
+    """This API key has made too many requests within a minute."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    type = "rate_limit_error"
+    retry = True
+
+
+class TooManyJobs(ClientError):
+    """This API key has as many jobs under way as it may have."""
+
+    status = 429
+    code = "too_many_jobs"
+    type = "rate_limit_error"
+    retry = True
+
+
+class InsufficientQuota(ClientError):
+    """This API key has used up what it may make in a day or a month."""
+
+    status = 429
+    code = "insufficient_quota"
+    type = "rate_limit_error"
 
 
 class ReceivingFull(ClientError):

@@ -70,6 +70,17 @@ class Source(Struct, frozen=True, kw_only=True):
     frame: Media | None = None
 
 
+class Cost(Struct, frozen=True, kw_only=True):
+    """What a model's results cost, in millionths of the operator's currency."""
+
+    per_second: int = 0
+    """Of video."""
+    per_image: int = 0
+
+    def of(self, *, seconds: float, images: int) -> int:
+        return round(self.per_second * seconds) + self.per_image * images
+
+
 class Model(Struct, frozen=True, kw_only=True):
     """A public name that clients ask for. *size* is "WxH"; *seconds* the default length of a video."""
 
@@ -82,6 +93,10 @@ class Model(Struct, frozen=True, kw_only=True):
     """The sizes that a request may ask for besides the default; none: any."""
     aliases: tuple[str, ...] = ()
     description: str = ""
+    cost: Cost | None = None
+    """Set by the operator."""
+    group: str | None = None
+    """The accounts that serve it, set by the operator; None: any that can."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -532,6 +547,8 @@ class Mode(ABC):
     priority: ClassVar[int] = 0
     """Of the modes that accept a request the highest wins, then the name."""
     description: ClassVar[str] = ""
+    deadline: ClassVar[float] = 3600.0
+    """The seconds that a job may be worked, from when an engine is first asked; what takes longer fails."""
     models: ClassVar[Sequence[Model]] = ()
     """Public models that this mode brings along."""
     parameters: ClassVar[type[Struct] | None] = None

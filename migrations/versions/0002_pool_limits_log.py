@@ -133,6 +133,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("worker", sa.String(length=40), nullable=True))
     op.add_column("jobs", sa.Column("request_id", sa.String(length=40), nullable=True))
     op.add_column("jobs", sa.Column("groups", sa.LargeBinary(), server_default="[]", nullable=False))
+    op.add_column("jobs", sa.Column("price", sa.LargeBinary(), nullable=True))
     op.create_index("ix_jobs_completed_at", "jobs", ["completed_at"], unique=False)
     op.add_column("keys", sa.Column("expires_at", sa.Float(), nullable=True))
     op.add_column("keys", sa.Column("old_hash", sa.String(length=64), nullable=True))

@@ -48,7 +48,7 @@ def caller(request: web.BaseRequest, trusted: Sequence[Network]) -> Caller:
     peer = request.remote or ""
     host = _asked_host(request)
     local = _is_local(request, peer)
-    if not _among(peer, trusted):
+    if not among(peer, trusted):
         return Caller(peer, request.scheme, host, local)
     said = _x_forwarded(request) or _forwarded(request)
     address, hop = _client(peer, said, trusted)
@@ -61,9 +61,9 @@ def public_base(caller: Caller, public_url: str) -> str:
     return public_url.rstrip("/") or f"{caller.scheme}://{caller.host}"
 
 
-@lru_cache
+@lru_cache(maxsize=1024)
 def networks(named: tuple[str, ...]) -> tuple[Network, ...]:
-    """The setting `trusted_proxies` as networks."""
+    """Networks by their names, as the setting `trusted_proxies` has them, or an API key's limits."""
     return tuple(ip_network(network, strict=False) for network in named)
 
 
@@ -91,7 +91,8 @@ def _address(text: str) -> Address | None:
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
-def _among(text: str, networks: Sequence[Network]) -> bool:
+def among(text: str, networks: Sequence[Network]) -> bool:
+    """Whether an address is in one of the *networks*."""
     address = _address(text)
     return address is not None and any(address in network for network in networks)
 
@@ -128,7 +129,7 @@ def _client(peer: str, said: Sequence[_Hop], trusted: Sequence[Network]) -> tupl
     """The client's address, and what the outermost trusted proxy said of it."""
     address, outermost = peer, _Hop()
     for hop in reversed(said):
-        if not _among(address, trusted):
+        if not among(address, trusted):
             break
         outermost = _Hop(hop.address, hop.scheme or outermost.scheme, hop.host or outermost.host)
         named = _address(hop.address)

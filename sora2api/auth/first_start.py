@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.auth import passwords
 from sora2api.auth.address import Caller, is_loopback, is_loopback_origin
-from sora2api.auth.keys import ApiKey, hash_of, hint_of, new_secret
+from sora2api.auth.keys import ApiKey, hash_of, hint_of, key_columns, new_secret
 from sora2api.store import tables
 from sora2api.store.database import Database, bump
 
@@ -68,7 +68,7 @@ class Ending:
             return None
         issued = Issued(await self._new_password(connection), self._secret, self._file)
         key = msgspec.structs.replace(DEFAULT_KEY, name="first", hint=hint_of(self._secret), created_at=self._at)
-        await connection.execute(insert(tables.keys).values(**msgspec.structs.asdict(key), hash=hash_of(self._secret)))
+        await connection.execute(insert(tables.keys).values(**key_columns(key), hash=hash_of(self._secret)))
         await bump(connection)
         # Before the commit: a crash leaves a file too many, never a login that nobody knows.
         await asyncio.to_thread(_leave, issued)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Row
 
-from sora2api.modes import Character, Failure, Media, Output, Plan, Request, Result
+from sora2api.modes import Character, Cost, Failure, Media, Output, Plan, Request, Result
 from sora2api.notify import JobEnd
 
 JobKind = Literal["video", "image", "character"]
@@ -54,6 +54,8 @@ class JobRecord(Struct, kw_only=True):
     """The request that made it, as the log knows it."""
     groups: tuple[str, ...] = ()
     """The groups of accounts that it is bound to: an account must be in each."""
+    price: Cost | None = None
+    """What its model cost when it was taken."""
     waiting_for: str | None = None
     """Why it has not started; known only while it waits."""
     queue_position: int | None = None
@@ -127,6 +129,7 @@ _JOB_BLOBS: Final[dict[str, Any]] = {
     "error": Failure,
     "outputs": tuple[Output, ...],
     "groups": tuple[str, ...],
+    "price": Cost,
 }
 _TASK_BLOBS: Final[dict[str, Any]] = {"parameters": Parameters, "result": Result, "error": Failure}
 

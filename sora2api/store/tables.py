@@ -176,6 +176,7 @@ jobs = Table(
     Column("worker", String(40)),
     Column("request_id", String(40)),
     Column("groups", LargeBinary, nullable=False, server_default="[]"),
+    Column("price", LargeBinary),
     Index("ix_jobs_completed_at", "completed_at"),
     Index("ix_jobs_owner_kind_created_at", "owner", "kind", "created_at", "id"),
     Index("ix_jobs_owner_digest", "owner", "digest"),

@@ -9,6 +9,8 @@ COMMANDS = {
     "sandbox": "Run the sandbox engine alone.",
     "account": "The accounts at engines: add, list, remove, enable, disable.",
     "key": "The API keys of clients: create, list, revoke.",
+    "secrets": "The key that secrets are sealed with: rotate.",
+    "job": "The jobs that clients asked for: list, show, pause, resume, cancel.",
     "plugin": "The plugins that are installed, and what became of each.",
 }
 

@@ -56,13 +56,16 @@ async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
 
     stop = _signals()
     async with open_state(folder) as database:
-        with _locked(folder):
-            settings = (await load_settings(folder, database, command_line=given)).settings
+        with locked(folder):
+            loaded = await load_settings(folder, database, command_line=given)
+            settings = loaded.settings
             set_up(settings.log_level)
             registry = await asyncio.to_thread(
                 discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
             )
-            async with assembled(folder=folder, settings=settings, database=database, registry=registry) as server:
+            async with assembled(
+                folder=folder, settings=settings, database=database, registry=registry, pinned=loaded.pinned()
+            ) as server:
                 runner = web.AppRunner(
                     server.app,
                     handler_cancellation=True,
@@ -129,7 +132,7 @@ def _shown(host: str) -> str:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """One server a data directory."""
     with (folder / "serve.lock").open("w") as file:
         try:

@@ -9,7 +9,7 @@ import signal
 from collections import Counter
 from typing import Final, Literal
 
-Point = Literal["intent", "submit", "record", "fetch", "store", "step"]
+Point = Literal["intent", "submit", "record", "fetch", "store", "step", "key", "reseal", "resealed", "replaced"]
 
 _VARIABLE: Final = "SORA2API_FAULT"
 _reached: Counter[str] = Counter()

@@ -51,6 +51,7 @@ class LostSubmits:
         if found is None:
             await asyncio.sleep(self._interval)
             found = await self._look(task)
+        log.info("answer looked for", extra={"task": task.id, "engine_task": found.id if found else "not taken"})
         return found
 
     async def _look(self, task: TaskRecord) -> TaskState | None:

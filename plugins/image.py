@@ -9,6 +9,7 @@ class ImageMode(Mode):
     api_version = API_VERSION
     priority = 10
     description = "Images from text, or from images and text."
+    deadline = 600.0
 
     def accepts(self, request: Request) -> bool:
         return request.makes == "image" and request.operation == "make"

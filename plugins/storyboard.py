@@ -11,6 +11,7 @@ class StoryboardMode(modes.Mode):
     api_version = modes.API_VERSION
     priority = 20
     description = "One video of several shots, each with its own length."
+    deadline = 4 * 3600.0
     parameters = ShotList
 
     def accepts(self, request: Request) -> bool:

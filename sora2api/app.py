@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -83,9 +83,12 @@ class _Accounts:
 
 @asynccontextmanager
 async def assembled(
-    *, folder: Path, settings: Settings, database: Database, registry: Registry
+    *, folder: Path, settings: Settings, database: Database, registry: Registry, pinned: Collection[str] = ()
 ) -> AsyncIterator[Server]:
-    """The server with everything open but its socket. On leaving, unfinished jobs are left for the next start."""
+    """The server with everything open but its socket. On leaving, unfinished jobs are left for the next start.
+
+    *pinned* are the names of the settings that stand above the database.
+    """
     async with AsyncExitStack() as stack:
         vault = await asyncio.to_thread(Secrets.open, folder)
         first_start, issued = await FirstStart.open(database, folder, hosts=(settings.host,))
@@ -101,10 +104,10 @@ async def assembled(
         modes = await _modes(stack, registry)
         webhooks = await _webhooks(stack, database, vault, fetch)
         sandbox = await _sandbox(stack, folder, settings, accounts)
-        ground = _ground(settings, database, store, accounts, modes, registry, sessions, webhooks.deliveries)
+        ground = _ground(settings, database, store, accounts, modes, registry, sessions, webhooks.deliveries, pinned)
         jobs = await stack.enter_async_context(opened(ground))
         links = Links(vault.derived("links"), lifetime=settings.output_lifetime)
-        await _watch(stack, database, first_start, keys, accounts, catalog, webhooks.endpoints)
+        await _watch(stack, database, first_start, keys, accounts, catalog, webhooks.endpoints, jobs)
         _keep(stack, partial(_clean, jobs, webhooks.deliveries), name="cleaning")
         health = _health(jobs, store, database, accounts, registry)
         services = Services(
@@ -202,6 +205,7 @@ def _ground(
     registry: Registry,
     sessions: Sessions,
     deliveries: Deliveries,
+    pinned: Collection[str],
 ) -> Ground:
     return Ground(
         settings=settings,
@@ -215,6 +219,7 @@ def _ground(
         versions={plugin.name: plugin.version for plugin in registry.plugins if plugin.status == "ready"},
         deliveries=deliveries,
         http=sessions.get(settings.default_proxy or None),
+        pinned=pinned,
     )
 
 
@@ -268,6 +273,7 @@ async def _watch(
     accounts: _Accounts,
     catalog: Catalog,
     endpoints: Endpoints,
+    jobs: Jobs,
 ) -> None:
     """Look again at what another process has changed."""
 
@@ -276,7 +282,7 @@ async def _watch(
         accounts.pool.look_again()
 
     watch = RevisionWatch(database)
-    for reload in (first_start.reload, keys.load, reload_accounts, catalog.load, endpoints.load):
+    for reload in (first_start.reload, keys.load, reload_accounts, catalog.load, endpoints.load, jobs.look_again):
         watch.register(reload)
     await stack.enter_async_context(watch)
 

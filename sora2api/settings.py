@@ -21,6 +21,7 @@ PREFIX: Final = "SORA2API_"
 FILE: Final = "sora2api.toml"
 MEBIBYTE: Final = 1024 * 1024
 _ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
+_DEADLINE: Final = re.compile(r"[^\s=]+=(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)?")
 
 Source = Literal["command line", "environment", "database", "file", "default"]
 
@@ -131,6 +132,11 @@ class Loaded(Struct, frozen=True):
     settings: Settings
     sources: dict[str, Source]
 
+    def pinned(self) -> frozenset[str]:
+        """The settings that stand above the database, which cannot change them."""
+        above = ("command line", "environment")
+        return frozenset(name for name, source in self.sources.items() if source in above)
+
 
 def data_folder(given: str | None = None) -> Path:
     """The data directory: *given*, else `SORA2API_DATA_DIR`, else `~/.local/share/sora2api`."""
@@ -182,6 +188,8 @@ def parse(name: str, value: Any, *, source: Source) -> Any:
             ip_network(network)
         for origin in parsed if name == "cors_origins" else ():
             _check_origin(origin)
+        for deadline in parsed if name == "deadlines" else ():
+            _check_deadline(deadline)
     except (msgspec.ValidationError, ValueError) as error:
         raise InvalidValue(f"The setting {name} ({source}) is wrong: {error}", param=name) from error
     return parsed
@@ -190,6 +198,11 @@ def parse(name: str, value: Any, *, source: Source) -> Any:
 def _check_origin(origin: str) -> None:
     if not _ORIGIN.fullmatch(origin):
         raise ValueError(f"{origin!r} is no origin: a scheme and a host, with no path, or `*`.")
+
+
+def _check_deadline(deadline: str) -> None:
+    if not _DEADLINE.fullmatch(deadline):
+        raise ValueError(f"{deadline!r} is no mode with its seconds, as in `image=300`.")
 
 
 def _read_file(path: Path) -> dict[str, Any]:

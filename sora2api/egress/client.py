@@ -73,6 +73,10 @@ class Client:
         client._auth_scheme = scheme  # noqa: SLF001
         return client
 
+    def route(self) -> Route:
+        """What the next call goes through. Raises `ProxyFault` where nothing can be used now."""
+        return self._access.route()
+
     @property
     def base_url(self) -> str:
         """The base URL, without a slash at its end."""

@@ -103,6 +103,7 @@ class Carrier:
 
     async def _call(self, job: LiveJob, step: Step) -> Result:
         """A step of the mode's own."""
+        job.begin()
         results = {name: await job.result(name) for name in uses(step)}
         function = getattr(self._modes(job.record.mode), step.function)
         result: Result = await function(job, results, **step.arguments)

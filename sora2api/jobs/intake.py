@@ -53,6 +53,7 @@ class Intake:
         store: MediaStore,
         characters: CharacterBook,
         share: bool,
+        worker: str,
     ) -> None:
         self._modes = modes
         self._versions = versions
@@ -60,6 +61,7 @@ class Intake:
         self._store = store
         self._characters = characters
         self._share = share
+        self._worker = worker
 
     async def take(
         self,
@@ -69,6 +71,7 @@ class Intake:
         digest: str = "",
         key: str | None = None,
         cancel_at: float | None = None,
+        request_id: str | None = None,
     ) -> Taken:
         """Store a job, with its inputs. Refuses what is wrong, and then nothing is stored.
 
@@ -85,6 +88,7 @@ class Intake:
             await self._characters.check_free(request.owner, name)
         job = self._job(mode, request, plan)
         job.digest, job.cancel_at = digest, cancel_at
+        job.request_id, job.worker = request_id, self._worker
         first = Numbered(number=1, at=job.created_at, event=Accepted())
         with self._store.arriving(arrivals):
             for arrival in arrivals:

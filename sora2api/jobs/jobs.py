@@ -9,13 +9,14 @@ from typing import Final
 from sqlalchemy import func, select
 
 from sora2api.accounts import Pool
-from sora2api.errors import Draining, NotFound, QueueFull, Starting
+from sora2api.errors import Draining, IntakePaused, NotFound, QueueFull, Starting
 from sora2api.jobs.characters import CharacterBook, CharacterRecord
 from sora2api.jobs.intake import Intake
 from sora2api.jobs.ledger import Ledger, Numbered
 from sora2api.jobs.once import Once, Requests, digest
 from sora2api.jobs.records import JobKind, JobRecord, Status
 from sora2api.jobs.runner import Runner
+from sora2api.jobs.steering import Gate, Selection, due_cancels, order_cancel
 from sora2api.media.store import Arrival, MediaStore
 from sora2api.modes import Ended, Media, Request
 from sora2api.store.database import Database
@@ -25,6 +26,7 @@ ONCE: Final = Once()
 """A request that says nothing of being sent again."""
 _RECENT: Final = 1000
 _RETRY_AFTER: Final = 10.0
+_RETRY_PAUSED: Final = 30.0
 
 
 class Jobs:
@@ -41,6 +43,7 @@ class Jobs:
         pool: Pool,
         requests: Requests,
         characters: CharacterBook,
+        gate: Gate,
         queue_limit: int,
     ) -> None:
         self._characters = characters
@@ -51,6 +54,7 @@ class Jobs:
         self._ledger = ledger
         self._store = store
         self._pool = pool
+        self._gate = gate
         self._queue_limit = queue_limit
         self._recent: dict[str, JobRecord] = {}
         self._stopping = asyncio.Event()
@@ -68,7 +72,10 @@ class Jobs:
         return self._stopping.is_set()
 
     def check_open(self) -> None:
-        """Raise what speaks against a new job: a start, a stop, a full queue, a full disk."""
+        """Raise what speaks against a request at all: a start, a stop, a full queue, a full disk.
+
+        A pause of the intake does not: what was asked before is still answered.
+        """
         if self.draining:
             raise Draining
         if not self.started:
@@ -84,6 +91,7 @@ class Jobs:
         *,
         once: Once = ONCE,
         cancel_after: float | None = None,
+        request_id: str | None = None,
     ) -> JobRecord:
         """The job of a request: stored and started, or the one that this very request made before (*once*).
 
@@ -95,10 +103,14 @@ class Jobs:
         if before is not None:
             return await self.get(before)
         self.check_open()
+        if self._gate.paused:
+            raise IntakePaused(retry_after=_RETRY_PAUSED)
 
         async def take() -> JobRecord:
             cancel_at = None if cancel_after is None else time.time() + cancel_after
-            taken = await self._intake.take(request, arrivals, digest=mark, key=once.key, cancel_at=cancel_at)
+            taken = await self._intake.take(
+                request, arrivals, digest=mark, key=once.key, cancel_at=cancel_at, request_id=request_id
+            )
             if taken.job is None or taken.first is None:
                 return await self.get(taken.job_id)
             return self._runner.start(taken.job, taken.first).record
@@ -211,6 +223,21 @@ class Jobs:
         if live is not None:
             await asyncio.shield(asyncio.ensure_future(self._runner.cancel(live)))
         return live.record if live is not None else job
+
+    async def cancel_all(self, selection: Selection) -> Collection[str]:
+        """End the unfinished jobs of a *selection* now, as if their clients had; their ids."""
+        ordered = await order_cancel(self._database, selection)
+        await self._cancel_due()
+        return ordered
+
+    async def look_again(self) -> None:
+        """Heed what another process has ordered: a pause of the intake or its end, and jobs to be cancelled."""
+        await self._gate.look()
+        await self._cancel_due()
+
+    async def _cancel_due(self) -> None:
+        due = [self._runner.live[job_id] for job_id in await due_cancels(self._database) if job_id in self._runner.live]
+        await asyncio.shield(asyncio.gather(*map(self._runner.cancel, due)))
 
     async def delete(self, job_id: str, *, owner: str) -> None:
         """Remove a job with its files, prompt and events; a running one is cancelled first.

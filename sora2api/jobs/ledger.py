@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -31,9 +31,12 @@ from sora2api.modes import Event
 from sora2api.notify import Deliveries
 from sora2api.store.database import Database
 from sora2api.store.keyset import behind
-from sora2api.store.tables import assets, characters, events, jobs, steps, tasks
+from sora2api.store.tables import assets, events, jobs, steps, tasks
 
 log = logging.getLogger(__name__)
+
+_MOMENTS: Final = ("proxy", "submitted_at", "progressed_at", "made_at", "ended_at")
+"""Of a task, what becomes known after its intent."""
 
 
 class Numbered(Struct, frozen=True, kw_only=True):
@@ -97,7 +100,7 @@ class Ledger:
     async def end(self, job: JobRecord, event: Numbered, *, inputs_until: float) -> None:
         """The job's end with its event and webhooks; its inputs expire at *inputs_until*, its outputs with the job."""
         changes = job_columns(job)
-        names = ("status", "progress", "error", "outputs", "engine", "share_id", "completed_at", "expires_at")
+        names = ("status", "progress", "error", "outputs", "engine", "share_id", "completed_at", "expires_at", "worker")
         outputs = [media.asset for media in job.media()]
         told = job_end(job)
 
@@ -237,14 +240,14 @@ class Ledger:
     async def note(self, task: TaskRecord) -> None:
         """Write down how a task stands now."""
         values = task_columns(task)
-        names = ("engine_task", "result", "error", "submitted_at", "ended_at")
+        names = ("engine_task", "result", "error", *_MOMENTS)
         change = update(tasks).where(tasks.c.id == task.id).values(**{name: values[name] for name in names})
         await self._database.write(lambda connection: connection.execute(change))
 
     async def done(self, task: TaskRecord, arrivals: Collection[Arrival], *, owner: str) -> None:
         """A task's end together with the files that it made."""
         values = task_columns(task)
-        names = ("engine_task", "result", "submitted_at", "ended_at")
+        names = ("engine_task", "result", *_MOMENTS)
 
         async def write(connection: AsyncConnection) -> None:
             for arrival in arrivals:
@@ -285,13 +288,6 @@ class Ledger:
         async with self._database.reading() as connection:
             rows = (await connection.execute(wanted)).all()
         return [_numbered(row) for row in rows]
-
-    # What a finished job needs besides.
-
-    async def temporary_characters(self, job_id: str) -> Sequence[str]:
-        wanted = select(characters.c.id).where(characters.c.job_id == job_id, characters.c.temporary)
-        async with self._database.reading() as connection:
-            return (await connection.execute(wanted)).scalars().all()
 
 
 async def _append(connection: AsyncConnection, job_id: str, event: Numbered) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -51,6 +52,7 @@ class LiveJob:
         store: MediaStore,
         http: aiohttp.ClientSession,
         carry_out: CarryOut,
+        on_begun: Callable[["LiveJob"], None],
     ) -> None:
         self.record = record
         self.feed = feed
@@ -59,12 +61,14 @@ class LiveJob:
         self.worker: asyncio.Task[None] | None = None
         self.over = asyncio.Event()
         self.ending = False
-        self.deadline: asyncio.TimerHandle | None = None
-        self.canceller: asyncio.Task[None] | None = None
+        self.begun_at = record.started_at
+        self.timers: list[asyncio.TimerHandle] = []
+        self.stopper: asyncio.Task[None] | None = None
         self._ledger = ledger
         self._store = store
         self._http = http
         self._carry_out = carry_out
+        self._on_begun = on_begun
         self._results: dict[str, bytes] = {}
         self._saying = asyncio.Lock()
 
@@ -72,6 +76,8 @@ class LiveJob:
         """Take up what was written down of it before a restart."""
         self.tasks = list(tasks)
         self._results = results
+        begun = [task.intended_at for task in tasks]
+        self.begun_at = min([*begun, self.begun_at]) if self.begun_at is not None else min(begun, default=None)
 
     # What its mode sees.
 
@@ -97,6 +103,7 @@ class LiveJob:
     async def step(self, name: str, function: Callable[[], Awaitable[T]], result: type[T]) -> T:
         key = f"own:{name}"
         if key not in self._results:
+            self.begin()
             await self.remember(key, encode(await function()))
         return msgspec.json.decode(self._results[key], type=result)
 
@@ -126,6 +133,12 @@ class LiveJob:
     @property
     def admitted(self) -> float:
         return self.record.created_at
+
+    def begin(self) -> None:
+        """It is worked from now on, and no longer waits for its first account."""
+        if self.begun_at is None:
+            self.begun_at = time.time()
+            self._on_begun(self)
 
     def recorded(self, step: str) -> Result | None:
         """A step's result, if it is done."""
@@ -167,6 +180,7 @@ class LiveJob:
                 return
             milestone = self.feed.number(event)
             if self.record.status == "queued" and isinstance(event, TaskSubmitted | Note):
+                self.begin()
                 self.record.status, self.record.started_at = "in_progress", milestone.at
                 await self._ledger.start(self.record, milestone)
             else:

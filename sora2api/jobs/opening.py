@@ -1,6 +1,6 @@
 """Putting the parts together that work jobs: opened in order, closed in reverse."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from sora2api.accounts import AccountBook, Engines, Health, Pool
 from sora2api.jobs.aftercare import Aftercare
 from sora2api.jobs.carry import Carrier
 from sora2api.jobs.characters import CharacterBook
+from sora2api.jobs.deadlines import Deadlines
 from sora2api.jobs.fetch import Fetches
 from sora2api.jobs.intake import Intake
 from sora2api.jobs.jobs import Jobs
@@ -18,8 +19,10 @@ from sora2api.jobs.lost import LostSubmits
 from sora2api.jobs.once import Requests
 from sora2api.jobs.poller import Pollers
 from sora2api.jobs.runner import Lifetimes, Runner
+from sora2api.jobs.steering import Gate
 from sora2api.jobs.submit import Submits
 from sora2api.jobs.tasks import Tasks
+from sora2api.jobs.workers import Worker
 from sora2api.media.store import MediaStore
 from sora2api.modes import Mode
 from sora2api.notify import Deliveries
@@ -32,7 +35,10 @@ _FILES_AN_UPLOAD = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What jobs stand on. *versions* are those of the *modes*; *http* is for calls of the modes' own."""
+    """What jobs stand on. *versions* are those of the *modes*; *http* is for calls of the modes' own.
+
+    *pinned* are the names of the settings that stand above the database.
+    """
 
     settings: Settings
     database: Database
@@ -45,6 +51,7 @@ class Ground:
     versions: Mapping[str, str]
     deliveries: Deliveries
     http: aiohttp.ClientSession
+    pinned: Collection[str] = ()
 
 
 @asynccontextmanager
@@ -54,6 +61,9 @@ async def opened(on: Ground) -> AsyncIterator[Jobs]:
     characters = CharacterBook(on.database, on.store)
     requests = Requests(on.database)
     async with AsyncExitStack() as stack:
+        worker = Worker(on.database)
+        stack.push_async_callback(worker.close)
+        await worker.open()
         pollers = Pollers(on.book, on.engines, longest=on.settings.poll_interval)
         stack.push_async_callback(pollers.close)
         lost = LostSubmits(on.book, on.engines, ledger, interval=on.settings.lookup_interval)
@@ -63,7 +73,7 @@ async def opened(on: Ground) -> AsyncIterator[Jobs]:
         runner = _runner(on, tasks, ledger, characters, aftercare, requests)
         stack.push_async_callback(runner.close)
         await runner.open()
-        yield _jobs(on, runner, ledger, characters, requests)
+        yield _jobs(on, runner, ledger, characters, requests, worker)
 
 
 def _tasks(on: Ground, stack: AsyncExitStack, ledger: Ledger, pollers: Pollers, lost: LostSubmits) -> Tasks:
@@ -120,11 +130,14 @@ def _runner(
             inputs=on.settings.input_lifetime,
             mode_missing=on.settings.queue_timeout,
         ),
+        deadlines=Deadlines(on.settings.deadlines, on.modes),
         http=on.http,
     )
 
 
-def _jobs(on: Ground, runner: Runner, ledger: Ledger, characters: CharacterBook, requests: Requests) -> Jobs:
+def _jobs(
+    on: Ground, runner: Runner, ledger: Ledger, characters: CharacterBook, requests: Requests, worker: Worker
+) -> Jobs:
     intake = Intake(
         modes=on.modes,
         versions=on.versions,
@@ -132,6 +145,7 @@ def _jobs(on: Ground, runner: Runner, ledger: Ledger, characters: CharacterBook,
         store=on.store,
         characters=characters,
         share=on.settings.share,
+        worker=worker.id,
     )
     return Jobs(
         database=on.database,
@@ -142,5 +156,6 @@ def _jobs(on: Ground, runner: Runner, ledger: Ledger, characters: CharacterBook,
         pool=on.pool,
         requests=requests,
         characters=characters,
+        gate=Gate(on.database, paused=on.settings.paused, pinned="paused" in on.pinned),
         queue_limit=on.settings.queue_limit,
     )

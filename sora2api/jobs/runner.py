@@ -13,10 +13,12 @@ from msgspec import Struct
 from sqlalchemy.exc import SQLAlchemyError
 
 from sora2api.accounts import AccountBook, Engines, Pool
-from sora2api.errors import Cancelled, DiskFull, JobError, ModeFault, ModeMissing, Sora2ApiError
+from sora2api.egress.trace import JOB
+from sora2api.errors import Cancelled, DeadlineExceeded, DiskFull, JobError, ModeFault, ModeMissing, Sora2ApiError
 from sora2api.jobs.aftercare import Aftercare
 from sora2api.jobs.carry import Carrier
 from sora2api.jobs.characters import CharacterBook
+from sora2api.jobs.deadlines import Deadlines
 from sora2api.jobs.feed import Feed
 from sora2api.jobs.ledger import Ledger, Numbered
 from sora2api.jobs.live import LiveJob
@@ -59,6 +61,7 @@ class Runner:
         aftercare: Aftercare,
         requests: Requests,
         lifetimes: Lifetimes,
+        deadlines: Deadlines,
         http: aiohttp.ClientSession,
     ) -> None:
         self.live: dict[str, LiveJob] = {}
@@ -74,6 +77,7 @@ class Runner:
         self._aftercare = aftercare
         self._requests = requests
         self._lifetimes = lifetimes
+        self._deadlines = deadlines
         self._http = http
         self._noted: dict[str, int] = {}
         self._progress: asyncio.Task[None] | None = None
@@ -120,24 +124,44 @@ class Runner:
             store=self._store,
             http=self._http,
             carry_out=self._carrier.carry_out,
+            on_begun=self._begun,
         )
         self.live[record.id] = job
         return job
 
     def _work(self, job: LiveJob) -> None:
+        """Work a job, unless its time is over already."""
         if job.record.cancel_at is not None:
-            job.deadline = asyncio.get_running_loop().call_later(
-                max(0.0, job.record.cancel_at - time.time()), self._expire, job
-            )
-        job.worker = asyncio.create_task(self._run(job), name=f"job {job.id}")
+            self._stop_at(job, job.record.cancel_at, "cancelled", Cancelled())
+        if job.begun_at is not None:
+            self._begun(job)
+        if job.stopper is None:
+            job.worker = asyncio.create_task(self._run(job), name=f"job {job.id}")
 
-    def _expire(self, job: LiveJob) -> None:
-        """Cancel a job that took longer than its request allows."""
-        job.canceller = asyncio.create_task(self.cancel(job), name=f"deadline of {job.id}")
+    def _begun(self, job: LiveJob) -> None:
+        """From here on counts how long the job's mode may take."""
+        seconds = self._deadlines.of(job.record.mode)
+        if seconds is not None and job.begun_at is not None:
+            error = DeadlineExceeded(f"The job took longer than the {seconds:g} s that it may be worked.")
+            self._stop_at(job, job.begun_at + seconds, "failed", error)
+
+    def _stop_at(self, job: LiveJob, at: float, status: Status, error: JobError) -> None:
+        """Have a job end at that time, if it is not over."""
+
+        def stop() -> None:
+            if job.stopper is None:
+                job.stopper = asyncio.create_task(self._stop(job, status, error), name=f"stop of {job.id}")
+
+        remaining = at - time.time()
+        if remaining <= 0:
+            stop()
+        else:
+            job.timers.append(asyncio.get_running_loop().call_later(remaining, stop))
 
     # Working one job.
 
     async def _run(self, job: LiveJob) -> None:
+        JOB.set(job.id)
         try:
             mode = await self._mode(job)
             await job.say(Started(mode=mode.name))
@@ -173,6 +197,9 @@ class Runner:
 
     async def cancel(self, job: LiveJob) -> None:
         """End a job now, at whatever stage it is; nothing happens if it is ending already."""
+        await self._stop(job, "cancelled", Cancelled())
+
+    async def _stop(self, job: LiveJob, status: Status, error: JobError) -> None:
         if job.ending:
             await job.over.wait()
             return
@@ -180,7 +207,7 @@ class Runner:
             job.worker.cancel()
             await asyncio.wait((job.worker,))
         if not job.ending:
-            await self._end(job, "cancelled", failure(Cancelled()))
+            await self._end(job, status, failure(error))
 
     async def _end(self, job: LiveJob, status: Status, error: Failure | None) -> None:
         """The job's end. It is not broken off by a cancel that comes too late."""
@@ -189,8 +216,9 @@ class Runner:
 
     async def _close_job(self, job: LiveJob, status: Status, error: Failure | None) -> None:
         record, now = job.record, time.time()
-        if job.deadline is not None:
-            job.deadline.cancel()
+        for timer in job.timers:
+            timer.cancel()
+        record.worker = None
         record.status, record.error, record.completed_at = status, error, now
         record.expires_at = now + self._lifetimes.outputs
         record.progress = 100 if status == "completed" else record.progress

@@ -128,6 +128,7 @@ class Submits:
 
     async def _submit(self, driver: Driver, task: TaskRecord, work: Work, take: Take) -> TaskState:
         with self._lost.flying(task):
+            task.proxy = driver.client.route().name
             state = await driver.submit(msgspec.structs.replace(work, key=task.key(), model=task.model))
             faults.point("submit")
             task.submitted_at = time.time()

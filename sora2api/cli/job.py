@@ -1,0 +1,14 @@
+"""`sora2api job`: the jobs that clients asked for."""
+
+import click
+
+from sora2api.cli.steering import COMMANDS
+
+
+@click.group("job")
+def command() -> None:
+    """The jobs that clients asked for. A running server takes changes over within two seconds."""
+
+
+for each in COMMANDS:
+    command.add_command(each)

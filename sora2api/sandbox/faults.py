@@ -17,7 +17,7 @@ GARBAGE = b"\x00\xff<!-- garbage -->\x13" * 16
 
 
 class Misbehaviour(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """What befalls the next *times* requests with that method and path (a prefix if it ends in `*`).
+    """What befalls the next *times* requests with that method and path (a `*` in it is anything).
 
     After *delay* seconds: *close* "before" resets the connection with nothing done, "after" resets it with the
     work done and nothing answered, a number sends that many bytes of the body first; *garbage* answers with bytes
@@ -44,7 +44,8 @@ class Misbehaviour(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Tru
             return False
         if self.path is None or self.path == request.path:
             return True
-        return self.path.endswith("*") and request.path.startswith(self.path[:-1])
+        before, star, after = self.path.partition("*")
+        return bool(star) and request.path.startswith(before) and request.path.removeprefix(before).endswith(after)
 
     def answer(self, request: web.Request) -> web.Response | None:
         """What is said in place of the true answer, if anything is."""

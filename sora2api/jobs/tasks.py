@@ -68,6 +68,7 @@ class Job(Protocol):
     @property
     def admitted(self) -> float: ...
 
+    def begin(self) -> None: ...
     async def say(self, event: Event) -> None: ...
 
 
@@ -140,13 +141,18 @@ class Tasks:
         if state is None or state.status in ("queued", "in_progress"):
             if task.engine_task is None:
                 raise EngineFault("The engine took the task without naming it.")
-            state = await self._pollers.follow(
-                task.account_id, task.engine_task, lambda seen: on_progress(seen.progress or 0)
-            )
+
+            def seen(state: TaskState) -> None:
+                if state.progress and task.progressed_at is None:
+                    task.progressed_at = time.time()
+                on_progress(state.progress or 0)
+
+            state = await self._pollers.follow(task.account_id, task.engine_task, seen)
         if state.status == "lost":
             raise TaskLost
         if state.status == "failed":
             raise state.error or EngineFault()
+        task.made_at = time.time()
         return state
 
     # Lease and intent.
@@ -155,7 +161,9 @@ class Tasks:
         failed = [task for task in job.tasks if task.step == spec.name]
         need = msgspec.structs.replace(spec.need, avoid=frozenset(task.account_id for task in failed))
         task_id = f"task_{secrets.token_hex(12)}"
-        lease = await self._lease(job, need, task_id, patience=spec.patience)
+        asked_at = time.time()
+        lease, waited_for = await self._lease(job, need, task_id, patience=spec.patience)
+        job.begin()
         task = TaskRecord(
             id=task_id,
             job_id=job.id,
@@ -166,6 +174,8 @@ class Tasks:
             make=spec.work.make,
             model=lease.model.name,
             parameters=await _parameters(spec.work),
+            asked_at=asked_at,
+            waited_for=waited_for,
             intended_at=time.time(),
         )
         job.tasks.append(task)
@@ -173,16 +183,19 @@ class Tasks:
         faults.point("intent")
         return task
 
-    async def _lease(self, job: Job, need: Need, task_id: str, *, patience: float | None) -> Lease:
+    async def _lease(self, job: Job, need: Need, task_id: str, *, patience: float | None) -> tuple[Lease, str | None]:
+        """An account with a slot for the task, and what it was waited for, at last."""
         wait = self._queue_timeout if patience is None else patience
+        reason = None
         leased = asyncio.ensure_future(self._pool.lease(need, task=task_id, owner=job.owner, admitted=job.admitted))
         try:
             await asyncio.wait((leased,), timeout=0)
             if not leased.done():
                 job.need = need
-                await job.say(Waiting(reason=self._pool.reason(need, admitted=job.admitted)))
+                reason = self._pool.reason(need, admitted=job.admitted)
+                await job.say(Waiting(reason=reason))
             async with asyncio.timeout(wait):
-                return await leased
+                return await leased, reason
         except BaseException as error:
             leased.cancel()
             self._pool.release(task_id)

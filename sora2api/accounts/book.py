@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -10,8 +10,17 @@ from msgspec import Struct
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sora2api.accounts.expiry import expiry
 from sora2api.drivers import EngineModel
-from sora2api.errors import InvalidValue, NotFound
+from sora2api.errors import (
+    AccountExpired,
+    AccountRejected,
+    ConnectFault,
+    EngineFault,
+    InvalidValue,
+    NetworkFault,
+    NotFound,
+)
 from sora2api.store.database import Database, Write, bump
 from sora2api.store.secrets import Secrets
 from sora2api.store.tables import accounts
@@ -20,6 +29,12 @@ Slot = Literal["image", "video"]
 
 SANDBOX: Final = "sandbox"
 """The id and name of the account at the built-in sandbox."""
+
+FAULTS: Final = frozenset(error.code for error in (EngineFault, NetworkFault, ConnectFault))
+"""Why an account rests that has then to show, with one task, that it is well."""
+
+_LOCKED_OUT: Final = frozenset(error.code for error in (AccountRejected, AccountExpired))
+"""What another token may mend."""
 
 _SEALED: Final = frozenset({"token", "proxy", "refresh_token"})
 
@@ -37,21 +52,21 @@ class Account(Struct, frozen=True, kw_only=True):
     driver: str
     base_url: str
     token: str | None
-    proxy: str | None
-    image_slots: int
-    video_slots: int
-    weight: float
-    remake_lost: bool
-    settings: dict[str, Any]
-    sandbox: bool
-    enabled: bool
-    models: tuple[EngineModel, ...]
-    checked_at: float | None
-    set_aside: str | None
-    set_aside_at: float | None
-    rests_until: float | None
     created_at: float
-    removed_at: float | None
+    proxy: str | None = None
+    image_slots: int = 2
+    video_slots: int = 2
+    weight: float = 1.0
+    remake_lost: bool = False
+    settings: dict[str, Any] = {}
+    sandbox: bool = False
+    enabled: bool = True
+    models: tuple[EngineModel, ...] = ()
+    checked_at: float | None = None
+    set_aside: str | None = None
+    set_aside_at: float | None = None
+    rests_until: float | None = None
+    removed_at: float | None = None
     groups: tuple[str, ...] = ()
     """What API keys and models may be bound to."""
     priority: int = 0
@@ -71,10 +86,30 @@ class Account(Struct, frozen=True, kw_only=True):
     def slots(self, slot: Slot) -> int:
         return self.image_slots if slot == "image" else self.video_slots
 
+    def daily(self, slot: Slot) -> int | None:
+        return self.daily_images if slot == "image" else self.daily_videos
+
     def ready(self, now: float) -> bool:
         """Whether it may be given new tasks."""
-        rests = self.set_aside is not None and (self.rests_until is None or self.rests_until > now)
-        return self.enabled and self.removed_at is None and not rests
+        return self.enabled and self.removed_at is None and not self.rests(now) and not self.expired(now)
+
+    def rests(self, now: float) -> bool:
+        return self.set_aside is not None and (self.rests_until is None or self.rests_until > now)
+
+    def on_trial(self, now: float) -> bool:
+        """Whether its rest after faults is over, so that one task may show how it is."""
+        return self.set_aside in FAULTS and not self.rests(now)
+
+    def expired(self, now: float) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+    @property
+    def refreshable(self) -> bool:
+        return self.refresh_url is not None and self.refresh_token is not None
+
+
+Listener = Callable[[Account | None, Account], None]
+"""Hears of a change of an account: how it was (None: it is new), and how it is."""
 
 
 class AccountBook:
@@ -84,15 +119,32 @@ class AccountBook:
         self._database = database
         self._vault = vault
         self._accounts: dict[str, Account] = {}
+        self._listeners: list[Listener] = []
+        self._loads: list[list[tuple[str, dict[str, Any]]]] = []
         self.ever_real = False
         """Whether an account other than the sandbox's was ever added."""
 
-    async def load(self) -> None:
-        """Read the accounts, the removed ones too: jobs that they worked know them by id."""
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(select(accounts).order_by(accounts.c.created_at))).all()
-        self._accounts = {row.id: self._account(row) for row in rows}
-        self.ever_real = any(not account.sandbox for account in self._accounts.values())
+    def listen(self, listener: Listener) -> None:
+        """Have *listener* called at each change, at once, in memory."""
+        self._listeners.append(listener)
+
+    async def load(self, account_id: str | None = None) -> None:
+        """Read the accounts, or that one; the removed ones too: jobs that they worked know them by id."""
+        query = select(accounts).order_by(accounts.c.created_at)
+        if account_id is not None:
+            query = query.where(accounts.c.id == account_id)
+        meanwhile: list[tuple[str, dict[str, Any]]] = []
+        self._loads.append(meanwhile)
+        try:
+            async with self._database.reading() as connection:
+                rows = (await connection.execute(query)).all()
+        finally:
+            self._loads = [load for load in self._loads if load is not meanwhile]
+        found = {row.id: self._account(row) for row in rows}
+        for changed, fields in meanwhile:  # what was committed after these rows were read
+            if changed in found:
+                found[changed] = msgspec.structs.replace(found[changed], **fields)
+        self._take(found.values())
 
     def all(self) -> Sequence[Account]:
         return tuple(self._accounts.values())
@@ -110,61 +162,49 @@ class AccountBook:
                 return account
         raise NotFound(f"There is no account {name!r}.", param="name")
 
-    async def add(
-        self,
-        *,
-        name: str,
-        driver: str,
-        base_url: str,
-        token: str | None,
-        proxy: str | None = None,
-        image_slots: int = 2,
-        video_slots: int = 2,
-        weight: float = 1.0,
-        remake_lost: bool = False,
-        settings: dict[str, Any] | None = None,
-        sandbox: bool = False,
-        also: Write[Any] | None = None,
-    ) -> Account:
-        """A new account; *also* is written in the same transaction."""
-        if not sandbox and any(known.name == name and known.removed_at is None for known in self._accounts.values()):
-            raise InvalidValue(f"There is an account named {name!r} already.", param="name")
-        account = Account(
-            id=SANDBOX if sandbox else f"acc_{secrets.token_hex(8)}",
-            name=name,
-            driver=driver,
-            base_url=base_url,
-            token=token,
-            proxy=proxy,
-            image_slots=image_slots,
-            video_slots=video_slots,
-            weight=weight,
-            remake_lost=remake_lost,
-            settings=settings or {},
-            sandbox=sandbox,
-            enabled=True,
-            models=(),
-            checked_at=None,
-            set_aside=None,
-            set_aside_at=None,
-            rests_until=None,
-            created_at=time.time(),
-            removed_at=None,
-        )
+    async def add(self, *, sandbox: bool = False, also: Write[Any] | None = None, **fields: Any) -> Account:
+        """A new account of these fields; *also* is written in the same transaction."""
+        account_id = SANDBOX if sandbox else f"acc_{secrets.token_hex(8)}"
+        account = Account(id=account_id, sandbox=sandbox, created_at=time.time(), **fields)
+        await self.add_all((account,), also=also)
+        return self.get(account_id)
+
+    async def add_all(self, new: Iterable[Account], *, also: Write[Any] | None = None) -> None:
+        """New accounts, in one transaction with *also*."""
+        added = [_dated(account) for account in new]
+        names = {known.name for known in self._accounts.values() if known.removed_at is None}
+        for account in added:
+            if account.name in names and not account.sandbox:
+                raise InvalidValue(f"There is an account named {account.name!r} already.", param="name")
+            names.add(account.name)
 
         async def write(connection: AsyncConnection) -> None:
-            await connection.execute(insert(accounts).values(**self._columns(account, account.__struct_fields__)))
+            for account in added:
+                await connection.execute(insert(accounts).values(**self._columns(account, account.__struct_fields__)))
             await bump(connection)
             if also is not None:
                 await also(connection)
 
         await self._database.write(write)
-        self._accounts[account.id] = account
-        self.ever_real = self.ever_real or not sandbox
-        return account
+        self._take(added)
+
+    def _take(self, found: Iterable[Account]) -> None:
+        """Hold accounts as they are now, and tell of those that have changed."""
+        changed = [(self._accounts.get(account.id), account) for account in found]
+        self._accounts |= {account.id: account for _, account in changed}
+        self.ever_real = any(not account.sandbox for account in self._accounts.values())
+        for before, account in changed:
+            if before != account:
+                self._tell(before, account)
+
+    def _tell(self, before: Account | None, account: Account) -> None:
+        for listener in self._listeners:
+            listener(before, account)
 
     async def change(self, account_id: str, **changes: Any) -> Account:
-        """Change fields of an account, for other processes to hear of."""
+        """Change fields of an account, for other processes to hear of. Another token ends what the last one brought."""
+        if changes.get("token") is not None and "set_aside" not in changes:
+            changes = _renewal(self.get(account_id), changes["token"]) | changes
         return await self._write(account_id, changes, also=bump)
 
     async def note(self, account_id: str, **changes: Any) -> Account:
@@ -182,9 +222,13 @@ class AccountBook:
             await also(connection)
 
         await self._database.write(write)
-        # another change may have come in between
-        self._accounts[account_id] = msgspec.structs.replace(self.get(account_id), **changes)
-        return self._accounts[account_id]
+        before = self.get(account_id)  # another change may have come in between
+        self._accounts[account_id] = account = msgspec.structs.replace(before, **changes)
+        for meanwhile in self._loads:
+            meanwhile.append((account_id, changes))
+        if account != before:
+            self._tell(before, account)
+        return account
 
     async def remove(self, account_id: str) -> None:
         """Give it no new tasks; those it has are followed to their end."""
@@ -208,6 +252,21 @@ class AccountBook:
         values["groups"] = msgspec.json.decode(values["groups"], type=tuple[str, ...])
         values["models"] = msgspec.json.decode(values["models"], type=tuple[EngineModel, ...])
         return Account(**values)
+
+
+def _dated(account: Account) -> Account:
+    """The account, with the end of its token where that can be read from it."""
+    if account.expires_at is not None:
+        return account
+    return msgspec.structs.replace(account, expires_at=expiry(account.token))
+
+
+def _renewal(account: Account, token: str) -> dict[str, Any]:
+    """What changes with an account's token: when it ends, and what the last one was set aside for."""
+    changes: dict[str, Any] = {"expires_at": expiry(token)}
+    if account.set_aside in _LOCKED_OUT:
+        changes |= {"set_aside": None, "set_aside_at": None, "rests_until": None, "checked_at": None}
+    return changes
 
 
 async def _nothing(_connection: AsyncConnection) -> None:

@@ -2,26 +2,35 @@
 
 A slot is held by a live task and by nothing else, so it can neither leak nor be given back twice. Of those who wait,
 the one whose API key holds the fewest slots goes first, then the one whose key was served longest ago, then the one
-admitted first; who cannot be served now is passed over.
+admitted first; who cannot be served now is passed over. Nothing here looks at all accounts, or at all who wait, for
+each lease: what has changed is looked at, and that only where it matters.
 """
 
 import asyncio
-import random
+import math
 import time
-from bisect import insort
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from msgspec import Struct
 
+from sora2api.accounts import reasons
 from sora2api.accounts.book import Account, AccountBook, Slot
+from sora2api.accounts.choice import STRATEGIES, Seat
+from sora2api.accounts.daily import DailyUse
 from sora2api.accounts.engines import Engines
+from sora2api.accounts.lanes import Closed, Kind, Lane, Standing
+from sora2api.accounts.ranked import Ranked
+from sora2api.accounts.waiting import Admissions, Line, Owners, Turn, Waiter
 from sora2api.drivers import Capability, Driver, EngineModel
+
+_SLOTS: Final[tuple[Slot, ...]] = ("image", "video")
+_MOST_LANES: Final = 512
 
 
 class Need(Struct, frozen=True, kw_only=True):
     """What an account must offer: *model* is the public name, *capabilities* what its engine's model must be
-    able to do.
+    able to do; it must be in all *groups*.
 
     *account* and *engine_model* bind it to a certain one; accounts to *avoid* are taken only if there is no other.
     """
@@ -32,6 +41,7 @@ class Need(Struct, frozen=True, kw_only=True):
     account: str | None = None
     engine_model: str | None = None
     avoid: frozenset[str] = frozenset()
+    groups: tuple[str, ...] = ()
 
 
 class Lease(Struct, frozen=True, kw_only=True):
@@ -42,48 +52,58 @@ class Lease(Struct, frozen=True, kw_only=True):
     driver: Driver
 
 
-class _Waiter:
-    __slots__ = ("admitted", "lease", "owner", "task")
+_Line = Line[Lease]
 
-    def __init__(self, *, owner: str, task: str, admitted: float) -> None:
-        self.owner = owner
-        self.task = task
-        self.admitted = admitted
-        self.lease: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
+
+class _Held(Struct):
+    """A slot that a task holds; *day* is the one that it was counted for."""
+
+    seat: Seat
+    slot: Slot
+    owner: str
+    day: int | None
 
 
 class Pool:
-    """Gives leases. `look_again` after anything changed that may let somebody go on."""
+    """Gives leases, and hears of every change in the *book*. `look_again` when time alone may have changed something.
 
-    def __init__(self, book: AccountBook, engines: Engines, *, sandbox: bool, strategy: str) -> None:
+    *daily*: how many tasks each account was given today, before.
+    """
+
+    def __init__(
+        self, book: AccountBook, engines: Engines, *, sandbox: bool, strategy: str, daily: DailyUse | None = None
+    ) -> None:
         self.sandbox_only = sandbox
         self._book = book
         self._engines = engines
-        self._rank = _STRATEGIES[strategy]
-        self._held: dict[tuple[str, Slot], dict[str, str]] = {}
-        self._where: dict[str, tuple[str, Slot]] = {}
-        self._by_owner: Counter[str] = Counter()
-        self._waiting: dict[Need, dict[str, list[_Waiter]]] = {}
+        self._strategy = STRATEGIES[strategy]
+        self._daily = DailyUse() if daily is None else daily
+        self._standing = Standing(self._daily)
+        self._lanes: dict[Kind, Lane] = {}
+        self._seats: dict[tuple[str, Slot], Seat] = {}
+        self._held: dict[str, _Held] = {}
         self._given = 0
-        self._last_use: dict[str, int] = {}
-        self._last_turn: dict[str, int] = {}
-        self._unserved: dict[tuple[str, str], float] = {}
+        self._owners = Owners()
+        self._admissions = Admissions()
+        self._waiting: dict[Waiter[Lease], tuple[Lane, _Line]] = {}
+        self._hopeful: dict[_Line, Lane] = {}
+        self._wakes: Ranked[str] = Ranked()
+        self._real = book.ever_real
+        for account in book.all():
+            self._place(account)
+        book.listen(self._heard)
 
     # Who could serve.
 
     def candidates(self, need: Need) -> list[tuple[Account, EngineModel]]:
         """The accounts that are in use and can do it, whether or not they rest or have a free slot."""
-        found = []
-        for account in self._book.all():
-            if need.account not in (None, account.id) or not (self._in_use(account) or _goes_on(account, need)):
-                continue
-            model = self._engine_model(account, need)
-            if model is not None and account.slots(need.slot) > 0:
-                found.append((account, model))
-        return found
+        members = self._lane(need).members
+        chosen = members if need.account is None else {need.account} & members.keys()
+        return [(self._book.get(account_id), members[account_id]) for account_id in chosen]
 
     def could_serve(self, need: Need) -> bool:
-        return bool(self.candidates(need))
+        members = self._lane(need).members
+        return bool(members) if need.account is None else need.account in members
 
     def in_service(self) -> list[Account]:
         """The accounts that are in use, well or not."""
@@ -91,7 +111,12 @@ class Pool:
 
     def unserved(self, account_id: str, model: str, *, until: float) -> None:
         """The account's engine said that it does not serve the public *model*: not to be asked for it until then."""
-        self._unserved[account_id, model] = until
+        self._standing.unserved(account_id, model, until=until)
+        self._stir(account_id)
+
+    def closed(self, account: Account, slot: Slot) -> Closed | None:
+        """Why an account is given no tasks in this kind of slot; None: it is, when one is free."""
+        return self._standing.closed(account, Kind("", slot, frozenset(), None, frozenset()))
 
     def sandbox_in_use(self) -> bool:
         """Whether the sandbox is what serves."""
@@ -104,150 +129,251 @@ class Pool:
             return account.sandbox
         return not account.sandbox or not self._book.ever_real
 
-    def _engine_model(self, account: Account, need: Need) -> EngineModel | None:
-        driver = self._engines.driver(account)
-        model = driver.engine_model(need.model, need.slot, account.models)
-        if model is None or not need.capabilities <= model.capabilities:
+    def _able(self, account: Account, kind: Kind) -> EngineModel | None:
+        """The account's model for tasks of this *kind*, if it can do them. The sandbox is in all groups."""
+        if not (self._in_use(account) or (account.sandbox and kind.engine_model is not None)):
+            return None  # what the sandbox has begun may end there, though an engine has been connected since
+        if account.slots(kind.slot) <= 0 or not (account.sandbox or kind.groups <= set(account.groups)):
             return None
-        return model if need.engine_model in (None, model.name) else None
+        model = self._engines.driver(account).engine_model(kind.model, kind.slot, account.models)
+        if model is None or not kind.capabilities <= model.capabilities:
+            return None
+        return model if kind.engine_model in (None, model.name) else None
+
+    # What is known of accounts, kept as it changes.
+
+    def _lane(self, need: Need) -> Lane:
+        kind = Kind(need.model, need.slot, need.capabilities, need.engine_model, frozenset(need.groups))
+        lane = self._lanes.get(kind)
+        if lane is None:
+            if len(self._lanes) >= _MOST_LANES:
+                idle = [known for known, lane in self._lanes.items() if not lane.lines]
+                for known in idle[: _MOST_LANES // 2]:
+                    del self._lanes[known]
+            lane = self._lanes[kind] = Lane(kind, self._strategy)
+            for account in self._book.all():
+                self._enrol(account, lane)
+        return lane
+
+    def _enrol(self, account: Account, lane: Lane) -> None:
+        """Have the *lane* know whether the account can do its tasks."""
+        model = self._able(account, lane.kind)
+        if model is not None:
+            lane.members[account.id] = model
+        else:
+            lane.members.pop(account.id, None)
+        lane.changed.add(account.id)
+        lane.outlook = None
+
+    def _heard(self, _before: Account | None, account: Account) -> None:
+        """An account has changed; with the first real one, the sandbox goes."""
+        changed = (account,) if self._real == self._book.ever_real else self._book.all()
+        self._real = self._book.ever_real
+        for each in changed:
+            self._place(each)
+        self.look_again()
+
+    def _place(self, account: Account) -> None:
+        for slot in _SLOTS:
+            seat = self._seat(account.id, slot)
+            seat.slots, seat.weight = account.slots(slot), account.weight
+        for lane in self._lanes.values():
+            self._enrol(account, lane)
+        self._stir(account.id)
+
+    def _seat(self, account_id: str, slot: Slot) -> Seat:
+        seat = self._seats.get((account_id, slot))
+        if seat is None:
+            seat = self._seats[account_id, slot] = Seat(account_id)
+        return seat
+
+    def _stir(self, account_id: str) -> None:
+        """How an account stands has changed, or will of itself."""
+        moment = self._standing.next_change(self._book.get(account_id))
+        if moment is None:
+            self._wakes.drop(account_id)
+        else:
+            self._wakes.put(account_id, moment)
+        for slot in _SLOTS:
+            self._touch(account_id, slot, outlook=True)
+
+    def _touch(self, account_id: str, slot: Slot, *, outlook: bool) -> None:
+        """Have the account looked at again where it matters; *outlook*: not its free slots alone have changed."""
+        for lane in self._lanes.values():
+            if lane.kind.slot != slot or account_id not in lane.members:
+                continue
+            lane.changed.add(account_id)
+            if outlook:
+                lane.outlook = None
+            for whom in (None, account_id):
+                if whom in lane.lines:
+                    self._hopeful[lane.lines[whom]] = lane
+
+    def _settle(self, lane: Lane) -> None:
+        """Look at the accounts that have changed."""
+        for account_id in lane.changed:
+            account, seat = self._book.get(account_id), self._seat(account_id, lane.kind.slot)
+            able = account_id in lane.members and seat.free and not self._standing.tried(account)
+            if able and self._standing.closed(account, lane.kind) is None:
+                lane.free.put(seat, priority=account.priority)
+            else:
+                lane.free.drop(account_id)
+        lane.changed.clear()
 
     # Leases.
 
     async def lease(self, need: Need, *, task: str, owner: str, admitted: float) -> Lease:
         """Wait for an account that offers what is needed, and hold one of its slots for *task*."""
-        waiter = _Waiter(owner=owner, task=task, admitted=admitted)
-        insort(self._waiting.setdefault(need, {}).setdefault(owner, []), waiter, key=lambda other: other.admitted)
+        lane = self._lane(need)
+        line = lane.lines.setdefault(need.account, _Line(self._owners, need.account))
+        waiter = Waiter[Lease](owner=owner, task=task, admitted=admitted, avoid=need.avoid)
+        line.add(waiter)
+        self._admissions.add(need.slot, admitted)
+        self._waiting[waiter] = (lane, line)
+        self._hopeful[line] = lane
         self.look_again()
         try:
             return await waiter.lease
         except asyncio.CancelledError:
             if waiter.lease.done() and not waiter.lease.cancelled():
-                self.release(task)
+                self.release(task, made=False)
             raise
         finally:
-            waiter.lease.cancel()
+            self._leave(waiter)
+
+    def _leave(self, waiter: Waiter[Lease]) -> None:
+        """Somebody waits no more."""
+        where = self._waiting.pop(waiter, None)
+        if where is None:
+            return
+        lane, line = where
+        line.drop(waiter)
+        self._admissions.drop(lane.kind.slot, waiter.admitted)
+        if not line:
+            del lane.lines[line.whom]
+            self._hopeful.pop(line, None)
 
     def hold(self, task: str, *, account_id: str, slot: Slot, owner: str) -> None:
         """Hold a slot for a task that is live already, from before a restart; even beyond the account's limit."""
-        self._held.setdefault((account_id, slot), {})[task] = owner
-        self._where[task] = (account_id, slot)
-        self._by_owner[owner] += 1
+        self._hold(task, self._seat(account_id, slot), slot, owner, day=None)
 
-    def release(self, task: str) -> None:
-        """Give the slot of *task* back; nothing happens if it holds none."""
-        where = self._where.pop(task, None)
-        if where is None:
+    def _hold(self, task: str, seat: Seat, slot: Slot, owner: str, *, day: int | None) -> None:
+        seat.held[task] = owner
+        self._held[task] = _Held(seat, slot, owner, day)
+        self._owners.hold(owner, 1)
+        self._moved(seat.account_id, slot)
+
+    def release(self, task: str, *, made: bool = True) -> None:
+        """Give the slot of *task* back; nothing happens if it holds none. *made*: an engine had taken the task."""
+        held = self._held.pop(task, None)
+        if held is None:
             return
-        owner = self._held[where].pop(task)
-        self._by_owner[owner] -= 1
+        account_id = held.seat.account_id
+        del held.seat.held[task]
+        if self._standing.trials.get(account_id) == task:
+            del self._standing.trials[account_id]
+        if not made and held.day is not None:
+            self._daily.take_back(account_id, held.slot, day=held.day)
+        self._owners.hold(held.owner, -1)
+        self._moved(account_id, held.slot)
         self.look_again()
 
+    def _moved(self, account_id: str, slot: Slot) -> None:
+        """A slot of the account was given, or given back."""
+        account = self._book.get(account_id)
+        if account.daily(slot) is not None or account.set_aside is not None:
+            self._stir(account_id)
+        else:
+            self._touch(account_id, slot, outlook=False)
+
     def in_use(self, account_id: str, slot: Slot) -> int:
-        return len(self._held.get((account_id, slot), ()))
+        seat = self._seats.get((account_id, slot))
+        return 0 if seat is None else len(seat.held)
 
     def waiting(self) -> int:
-        return sum(
-            1 for owners in self._waiting.values() for queue in owners.values() for waiter in queue if _waits(waiter)
-        )
+        return len(self._admissions)
 
     def look_again(self) -> None:
         """Give leases as long as somebody who waits can be served."""
-        while (best := self._next()) is not None:
-            need, waiter, account, model = best
-            del self._waiting[need][waiter.owner][0]
-            self.hold(waiter.task, account_id=account.id, slot=need.slot, owner=waiter.owner)
-            self._given += 1
-            self._last_use[account.id] = self._last_turn[waiter.owner] = self._given
-            waiter.lease.set_result(Lease(account=account, model=model, driver=self._engines.driver(account)))
-
-    def _next(self) -> tuple[Need, _Waiter, Account, EngineModel] | None:
-        best = None
-        for need in list(self._waiting):
-            head = self._head(need)
-            choice = None if head is None else self._choose(need)
-            if head is None or choice is None:
-                continue
-            if best is None or self._order(head) < self._order(best[1]):
-                best = (need, head, *choice)
-        return best
-
-    def _order(self, waiter: _Waiter) -> tuple[int, int, float]:
-        return self._by_owner[waiter.owner], self._last_turn.get(waiter.owner, 0), waiter.admitted
-
-    def _head(self, need: Need) -> _Waiter | None:
-        """Who goes first of those that wait for the same; those who gave up are forgotten."""
-        owners = self._waiting[need]
-        for owner, queue in list(owners.items()):
-            while queue and not _waits(queue[0]):
-                del queue[0]
-            if not queue:
-                del owners[owner]
-        if not owners:
-            del self._waiting[need]
-            return None
-        return min((queue[0] for queue in owners.values()), key=self._order)
-
-    def _choose(self, need: Need) -> tuple[Account, EngineModel] | None:
         now = time.time()
-        free = [
-            (account, model)
-            for account, model in self.candidates(need)
-            if account.ready(now)
-            and self.in_use(account.id, need.slot) < account.slots(need.slot)
-            and self._unserved.get((account.id, need.model), 0) <= now
-        ]
-        preferred = [choice for choice in free if choice[0].id not in need.avoid] or free
-        return min(preferred, key=lambda choice: self._rank(self, choice[0], need), default=None)
+        while (account_id := self._wakes.first()) is not None and self._wakes.rank(account_id) <= now:
+            self._stir(account_id)
+        while (best := self._next()) is not None:
+            self._give(*best)
+
+    def _next(self) -> tuple[Lane, Waiter[Lease], str] | None:
+        """Who goes first of those that can be served, and which account serves."""
+        best: tuple[Turn, Lane, Waiter[Lease], str] | None = None
+        for line, lane in list(self._hopeful.items()):
+            waiter = self._first(line)
+            account_id = None if waiter is None else self._choose(lane, line.whom, waiter.avoid)
+            if waiter is None or account_id is None:
+                self._hopeful.pop(line, None)
+            elif best is None or line.turn() < best[0]:
+                best = (line.turn(), lane, waiter, account_id)
+        return None if best is None else best[1:]
+
+    def _first(self, line: _Line) -> Waiter[Lease] | None:
+        """Who goes first of those that wait for the same; those who gave up are let go."""
+        while (waiter := line.first()) is not None and waiter.lease.done():
+            self._leave(waiter)
+        return waiter
+
+    def _choose(self, lane: Lane, whom: str | None, avoid: frozenset[str]) -> str | None:
+        self._settle(lane)
+        if whom is not None:
+            return whom if whom in lane.free else None
+        return lane.free.first(avoid=avoid)
+
+    def _give(self, lane: Lane, waiter: Waiter[Lease], account_id: str) -> None:
+        account, slot = self._book.get(account_id), lane.kind.slot
+        seat = self._seat(account_id, slot)
+        self._leave(waiter)
+        lane.free.took(seat)
+        self._given += 1
+        seat.last_use = self._given
+        if account.on_trial(time.time()):
+            self._standing.trials[account_id] = waiter.task
+        self._owners.served(waiter.owner)
+        self._hold(waiter.task, seat, slot, waiter.owner, day=self._daily.add(account_id, slot))
+        driver = self._engines.driver(account)
+        waiter.lease.set_result(Lease(account=account, model=lane.members[account_id], driver=driver))
 
     # Why somebody waits.
 
     def reason(self, need: Need, *, admitted: float) -> str:
         """One sentence that says what a task with this need waits for."""
-        candidates = [account for account, _ in self.candidates(need)]
-        if not candidates:
-            return "No account in use can do this."
-        now = time.time()
-        ready = [account for account in candidates if account.ready(now)]
-        if not ready:
-            until = min((account.rests_until for account in candidates if account.rests_until), default=None)
-            names = _names(candidates)
-            rest = "" if until is None else f" for {max(1, round(until - now))} s more"
-            return f"{names} rests{rest}: {candidates[0].set_aside}."
-        return f"Waiting for a {need.slot} slot on {_names(ready)}: {self.ahead(need, admitted=admitted)} ahead."
+        lane = self._lane(need)
+        if need.account is None:
+            ready, closed = self._outlook(lane)
+        else:
+            ready, closed = self._split(lane, {need.account} & lane.members.keys())
+        if ready:
+            return reasons.queued(need.slot, self._called(ready), ahead=self.ahead(need, admitted=admitted))
+        if not closed:
+            return reasons.nobody(need.groups)
+        _, why = min(closed, key=lambda one: math.inf if one[1].until is None else one[1].until)
+        return reasons.resting(need.slot, self._called([account_id for account_id, _ in closed]), why)
 
     def ahead(self, need: Need, *, admitted: float) -> int:
         """How many wait for the same kind of slot and were admitted before."""
-        return sum(
-            1
-            for other, owners in self._waiting.items()
-            if other.slot == need.slot
-            for queue in owners.values()
-            for waiter in queue
-            if _waits(waiter) and waiter.admitted < admitted
-        )
+        return self._admissions.before(need.slot, admitted)
 
+    def _outlook(self, lane: Lane) -> tuple[list[str], list[tuple[str, Closed]]]:
+        """The lane's accounts that are open, and those that are not, with why."""
+        if lane.outlook is None:
+            lane.outlook = self._split(lane, lane.members.keys())
+        return lane.outlook
 
-def _goes_on(account: Account, need: Need) -> bool:
-    """Whether a job that the sandbox has begun may end there, though an engine has been connected since."""
-    return account.sandbox and need.engine_model is not None
+    def _split(self, lane: Lane, members: Collection[str]) -> tuple[list[str], list[tuple[str, Closed]]]:
+        ready, closed = [], []
+        for account_id in members:
+            why = self._standing.closed(self._book.get(account_id), lane.kind)
+            if why is None:
+                ready.append(account_id)
+            else:
+                closed.append((account_id, why))
+        return ready, closed
 
-
-def _waits(waiter: _Waiter) -> bool:
-    return not waiter.lease.done()
-
-
-def _names(accounts: Sequence[Account]) -> str:
-    first = ", ".join(account.name for account in accounts[:3])
-    return first if len(accounts) <= 3 else f"{first} and {len(accounts) - 3} more"
-
-
-def _busy(pool: Pool, account: Account, need: Need) -> float:
-    return pool.in_use(account.id, need.slot) / account.slots(need.slot)
-
-
-_STRATEGIES: dict[str, Callable[[Pool, Account, Need], float]] = {
-    "least_busy": _busy,
-    "round_robin": lambda pool, account, _need: pool._last_use.get(account.id, 0),  # noqa: SLF001
-    "weighted": lambda pool, account, need: (pool.in_use(account.id, need.slot) + 1) / account.weight,
-    "random": lambda _pool, _account, _need: random.random(),  # noqa: S311
-}
+    def _called(self, accounts: Sequence[str]) -> list[str]:
+        return [self._book.get(account_id).name for account_id in accounts]

@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 _ENGINE_FIELDS: Final = ("seed", "negative_prompt", "fps", "num_frames", "num_inference_steps", "guidance_scale")
 """Fields of a request's body that go on to the engine as they are."""
 _CLEAN_EVERY: Final = 60.0
+_NOTE_USES_EVERY: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ async def assembled(
         first_start, issued = await FirstStart.open(database, folder, hosts=(settings.host,))
         keys = KeyBook(database)
         await keys.load()
+        stack.push_async_callback(keys.note_uses)
         store = await _store(stack, folder, settings, database)
         sessions = Sessions()
         stack.push_async_callback(sessions.close)
@@ -104,10 +106,13 @@ async def assembled(
         modes = await _modes(stack, registry)
         webhooks = await _webhooks(stack, database, vault, fetch)
         sandbox = await _sandbox(stack, folder, settings, accounts)
-        ground = _ground(settings, database, store, accounts, modes, registry, sessions, webhooks.deliveries, pinned)
+        ground = _ground(
+            settings, database, store, accounts, catalog, modes, registry, sessions, webhooks.deliveries, pinned
+        )
         jobs = await stack.enter_async_context(opened(ground))
         links = Links(vault.derived("links"), lifetime=settings.output_lifetime)
         await _watch(stack, database, first_start, keys, accounts, catalog, webhooks.endpoints, jobs)
+        _keep(stack, partial(_note_uses, keys), name="last use of keys")
         _keep(stack, partial(_clean, jobs, webhooks.deliveries), name="cleaning")
         health = _health(jobs, store, database, accounts, registry)
         services = Services(
@@ -201,6 +206,7 @@ def _ground(
     database: Database,
     store: MediaStore,
     accounts: _Accounts,
+    catalog: Catalog,
     modes: Mapping[str, Mode],
     registry: Registry,
     sessions: Sessions,
@@ -215,6 +221,7 @@ def _ground(
         engines=accounts.engines,
         pool=accounts.pool,
         health=accounts.health,
+        catalog=catalog,
         modes=modes,
         versions={plugin.name: plugin.version for plugin in registry.plugins if plugin.status == "ready"},
         deliveries=deliveries,
@@ -311,6 +318,12 @@ def _parameters(modes: Mapping[str, Mode]) -> frozenset[str]:
     """The body's fields that some mode understands, or that go on to the engine."""
     declared = (mode.parameters.__struct_fields__ for mode in modes.values() if mode.parameters is not None)
     return frozenset(_ENGINE_FIELDS).union(*declared)
+
+
+async def _note_uses(keys: KeyBook) -> None:
+    while True:
+        await asyncio.sleep(_NOTE_USES_EVERY)
+        await keys.note_uses()
 
 
 async def _clean(jobs: Jobs, deliveries: Deliveries) -> None:

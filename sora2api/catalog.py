@@ -1,17 +1,19 @@
 """The catalog: public model names, what each makes, its defaults and limits, and who could serve it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.accounts import Need, Pool
 from sora2api.errors import InvalidValue, ModelNotFound, NoEngine
 from sora2api.modes import Kind, Model
 from sora2api.registry import Registry
-from sora2api.store.database import Database
+from sora2api.store.database import Database, bump
 from sora2api.store.tables import models
 
 LANDSCAPE: Final = "1280x720"
@@ -72,53 +74,99 @@ BUILT_IN: Final = (
 )
 
 
-class Catalog:
-    """The models: built in, brought by modes, and those of the operator, who has the last word."""
+class ModelBook:
+    """The models by name: built in, brought by modes, and those of the operator, who has the last word."""
 
-    def __init__(self, registry: Registry, pool: Pool, database: Database) -> None:
-        self._pool = pool
+    def __init__(self, registry: Registry, database: Database) -> None:
         self._database = database
         self._brought = [model for mode in registry.modes.values() for model in mode.models]
         self._models: dict[str, Model] = {}
         self._names: dict[str, str] = {}
+        self.own: frozenset[str] = frozenset()
+        """The names of those that the operator has a word on."""
 
     async def load(self) -> None:
         async with self._database.reading() as connection:
             rows = (await connection.execute(select(models.c.entry))).scalars().all()
         own = [msgspec.json.decode(entry, type=Model) for entry in rows]
+        self.own = frozenset(model.name for model in own)
         self._models = {model.name: model for model in (*BUILT_IN, *self._brought, *own)}
         aliases = {alias: model.name for model in self._models.values() for alias in model.aliases}
         self._names = aliases | {name: name for name in self._models}
 
+    def all(self) -> Iterable[Model]:
+        return self._models.values()
+
+    def find(self, name: str) -> Model | None:
+        """The model of a public name or alias."""
+        return self._models.get(self._names.get(name, name))
+
     def resolve(self, name: str) -> Model:
         """The model of a public name or alias. Raises `ModelNotFound`."""
-        try:
-            return self._models[self._names[name]]
-        except KeyError:
-            raise ModelNotFound(
-                f"There is no model {name!r} here; GET /v1/models lists those that there are."
-            ) from None
+        model = self.find(name)
+        if model is None:
+            raise ModelNotFound(f"There is no model {name!r} here; GET /v1/models lists those that there are.")
+        return model
 
-    def served(self, model: Model) -> bool:
-        """Whether an account in use can make something by it."""
-        return self._pool.could_serve(_least(model))
+    async def set(self, model: Model) -> None:
+        """Let the name of *model* stand for it."""
+        values = {"entry": msgspec.json.encode(model)}
+        change = upsert(models).values(name=model.name, **values)
+        change = change.on_conflict_do_update(index_elements=("name",), set_=values)
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(change)
+            await bump(connection)
+
+        await self._database.write(write)
+        await self.load()
+
+    async def unset(self, name: str) -> None:
+        """Take back what the operator said of a model. Raises `ModelNotFound` where that is nothing."""
+
+        async def write(connection: AsyncConnection) -> None:
+            if not (await connection.execute(delete(models).where(models.c.name == name))).rowcount:
+                raise ModelNotFound(f"Nothing is set for the model {name!r}.")
+            await bump(connection)
+
+        await self._database.write(write)
+        await self.load()
+
+
+class Catalog:
+    """What the models are, and what the accounts in use can make by them."""
+
+    def __init__(self, registry: Registry, pool: Pool, database: Database) -> None:
+        self._pool = pool
+        self._models = ModelBook(registry, database)
+
+    async def load(self) -> None:
+        await self._models.load()
+
+    def resolve(self, name: str) -> Model:
+        """The model of a public name or alias. Raises `ModelNotFound`."""
+        return self._models.resolve(name)
+
+    def served(self, model: Model, *, group: str | None = None) -> bool:
+        """Whether an account in use, of that *group* where one is given, can make something by it."""
+        return self._pool.could_serve(_least(model, group))
 
     def capabilities(self, model: Model) -> Sequence[str]:
         """What the engines in use do with it by themselves, each at least at one of them."""
-        able = (engine_model.capabilities for _, engine_model in self._pool.candidates(_least(model)))
+        able = (engine_model.capabilities for _, engine_model in self._pool.candidates(_least(model, None)))
         return sorted(frozenset[str]().union(*able) & _CAPABILITIES[model.makes])
 
-    def check_served(self, model: Model) -> None:
-        if not self.served(model):
+    def check_served(self, model: Model, *, group: str | None = None) -> None:
+        if not self.served(model, group=group):
             raise NoEngine(f"No account serves {model.name!r}: add one with `sora2api account add`, or in the panel.")
 
     def sandbox_in_use(self) -> bool:
         """Whether what is made now comes from the sandbox."""
         return self._pool.sandbox_in_use()
 
-    def listed(self) -> Sequence[Model]:
-        """The models that are served."""
-        return [model for model in self._models.values() if self.served(model)]
+    def listed(self, *, group: str | None = None) -> Sequence[Model]:
+        """The models that are served, by accounts of that *group* where one is given."""
+        return [model for model in self._models.all() if self.served(model, group=group)]
 
     def fit(self, model: Model, *, size: str | None, seconds: float | None) -> tuple[str, float | None]:
         """The size and length that a request gets: its own where the model allows them, else the model's."""
@@ -139,10 +187,18 @@ class Catalog:
         return min(model.sizes, key=lambda other: (_wide(other) != wide, abs(_area(other) - area)))
 
 
-def _least(model: Model) -> Need:
+def bound(model: Model, group: str | None) -> tuple[str, ...]:
+    """The groups that an account must be in to make something by a *model* for a key bound to a *group*."""
+    return tuple(sorted(one for one in {model.group, group} if one is not None))
+
+
+def _least(model: Model, group: str | None) -> Need:
     """What an account must be able to do to make anything by the model."""
     return Need(
-        model=model.name, slot=model.makes, capabilities=frozenset({"image" if model.makes == "image" else "clip"})
+        model=model.name,
+        slot=model.makes,
+        capabilities=frozenset({"image" if model.makes == "image" else "clip"}),
+        groups=bound(model, group),
     )
 
 

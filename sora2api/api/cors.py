@@ -15,7 +15,11 @@ _AGE: Final = "600"
 _EXPOSED: Final = ", ".join(
     (
         "x-request-id",
-        *(f"x-ratelimit-{kind}-{of}" for kind in ("limit", "remaining", "reset") for of in ("requests", "tokens")),
+        *(
+            f"x-ratelimit-{kind}-{of}"
+            for kind in ("limit", "remaining", "reset")
+            for of in ("requests", "jobs", "seconds")
+        ),
         "retry-after",
         "x-should-retry",
         "openai-processing-ms",

@@ -61,7 +61,9 @@ def keyed(handler: Handler) -> Handler:
     @functools.wraps(handler)
     async def authenticated(request: web.Request) -> web.StreamResponse:
         services = request.config_dict[SERVICES]
-        request[KEY] = services.authenticator.authenticate(request.headers, services.caller(request))
+        caller = services.caller(request)
+        request[KEY] = services.authenticator.authenticate(request.headers, caller)
+        services.authenticator.admit(request[KEY], caller)
         return await handler(request)
 
     return authenticated

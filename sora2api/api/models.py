@@ -5,22 +5,28 @@ from typing import Any
 from aiohttp import web
 
 from sora2api.api.replies import reply
-from sora2api.api.services import SERVICES
+from sora2api.api.services import KEY, SERVICES
 from sora2api.catalog import Catalog
+from sora2api.errors import ModelNotAllowed
 from sora2api.modes import Model
 
 _CREATED = 1759276800  # the day Sora 2 came out, 2025-10-01: the names are as old as that
 
 
 async def list_models(request: web.Request) -> web.StreamResponse:
-    catalog = request.config_dict[SERVICES].catalog
-    return reply({"object": "list", "data": [_model(model, catalog) for model in catalog.listed()]})
+    """The models that are served, as far as the key may ask for them."""
+    catalog, limits = request.config_dict[SERVICES].catalog, request[KEY].limits
+    served = catalog.listed(group=limits.group)
+    allowed = [model for model in served if limits.allow_model(model.name, *model.aliases)]
+    return reply({"object": "list", "data": [_model(model, catalog) for model in allowed]})
 
 
 async def get_model(request: web.Request) -> web.StreamResponse:
-    catalog = request.config_dict[SERVICES].catalog
+    catalog, limits = request.config_dict[SERVICES].catalog, request[KEY].limits
     model = catalog.resolve(request.match_info["id"])
-    catalog.check_served(model)
+    if not limits.allow_model(model.name, *model.aliases):
+        raise ModelNotAllowed(param="model")
+    catalog.check_served(model, group=limits.group)
     return reply(_model(model, catalog))
 
 

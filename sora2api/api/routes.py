@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from sora2api.api import characters, chat, docs, files, images, models, shapes, video_requests, videos, webhooks
+from sora2api.api.limits import tell_limits
 from sora2api.api.messages import Chat
 from sora2api.api.middlewares import PREFIXES, keyed, mark, time_reply
 from sora2api.api.openapi import EVENTS, MEDIA, Operation, document
@@ -220,6 +221,7 @@ def add_routes(app: web.Application) -> None:
             for method in operation.methods:
                 app.router.add_route(method, prefix + operation.path, keyed(operation.handler))
     app.on_response_prepare.append(mark)
+    app.on_response_prepare.append(tell_limits)
     app.on_response_prepare.append(time_reply)
     app.router.add_get(PREFIX + "/{token}/{file}", videos.link)
     docs.add_routes(app, document(TABLE, prefix=PREFIXES[0]))

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from sora2api.api.services import SERVICES
+from sora2api.api.services import KEY, SERVICES
 from sora2api.errors import InvalidValue
 from sora2api.jobs import JobRecord, Once
 from sora2api.media.store import Arrival
@@ -25,7 +25,12 @@ async def take(http: web.Request, asked: Request, arrivals: Collection[Arrival])
     """The job of a request: a new one, or the one that this very request made before."""
     jobs = http.config_dict[SERVICES].jobs
     return await jobs.take(
-        asked, arrivals, once=_once(http), cancel_after=_cancel_after(http), request_id=http[REQUEST_ID]
+        asked,
+        arrivals,
+        once=_once(http),
+        cancel_after=_cancel_after(http),
+        request_id=http[REQUEST_ID],
+        limits=http[KEY].limits,
     )
 
 

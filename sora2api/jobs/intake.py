@@ -6,10 +6,14 @@ from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
+from sora2api.auth.limits import UNLIMITED, Limits
+from sora2api.catalog import Catalog, bound
 from sora2api.errors import InvalidValue, NotFound, NotReady
+from sora2api.jobs.allowance import admit, check_scope
 from sora2api.jobs.characters import CharacterBook
 from sora2api.jobs.ledger import Ledger, Numbered
 from sora2api.jobs.records import JobKind, JobRecord
+from sora2api.jobs.tally import Tally
 from sora2api.media.store import Arrival, MediaStore
 from sora2api.modes import (
     Accepted,
@@ -52,6 +56,8 @@ class Intake:
         ledger: Ledger,
         store: MediaStore,
         characters: CharacterBook,
+        catalog: Catalog,
+        tally: Tally,
         share: bool,
         worker: str,
     ) -> None:
@@ -60,6 +66,8 @@ class Intake:
         self._ledger = ledger
         self._store = store
         self._characters = characters
+        self._catalog = catalog
+        self._tally = tally
         self._share = share
         self._worker = worker
 
@@ -71,15 +79,20 @@ class Intake:
         digest: str = "",
         key: str | None = None,
         cancel_at: float | None = None,
+        limits: Limits = UNLIMITED,
         request_id: str | None = None,
     ) -> Taken:
-        """Store a job, with its inputs. Refuses what is wrong, and then nothing is stored.
+        """Store a job, with its inputs. Refuses what is wrong, or beyond the key's *limits*; then nothing is stored.
 
         Where the idempotency *key* stands for a job already, that one is what the request gets.
         """
         if request.n > 1 and request.makes == "video":
             raise InvalidValue("A video is made one at a time: `n` is 1.", param="n")
         mode = self.choose(request)
+        model = self._catalog.resolve(request.model)
+        check_scope(limits, mode=mode.name, model=model)
+        if limits.group is not None:
+            self._catalog.check_served(model, group=limits.group)
         if mode.parameters is not None:
             own_extra(request, mode.parameters)  # raises what is wrong in them, before anything else
         found = await self._find(mode, request)
@@ -88,16 +101,29 @@ class Intake:
             await self._characters.check_free(request.owner, name)
         job = self._job(mode, request, plan)
         job.digest, job.cancel_at = digest, cancel_at
+        job.groups, job.price = bound(model, limits.group), model.cost
         job.request_id, job.worker = request_id, self._worker
         first = Numbered(number=1, at=job.created_at, event=Accepted())
+        admit(job, limits, self._tally)
+        there: str | None = job.id
+        try:
+            there = await self._stored(job, arrivals, first, key=key)
+        finally:
+            if there is not None:
+                self._tally.release(job)
+        return Taken(job.id, job, first) if there is None else Taken(there)
+
+    async def _stored(
+        self, job: JobRecord, arrivals: Collection[Arrival], first: Numbered, *, key: str | None
+    ) -> str | None:
+        """None, or the id of the job that the idempotency *key* stands for already; then nothing is stored."""
         with self._store.arriving(arrivals):
             for arrival in arrivals:
                 await self._store.settle(arrival)
             there = await self._ledger.create(job, arrivals, first, key=key)
-        if there is None:
-            return Taken(job.id, job, first)
-        await self._store.unsettle(arrivals)
-        return Taken(there)
+        if there is not None:
+            await self._store.unsettle(arrivals)
+        return there
 
     def choose(self, request: Request) -> Mode:
         """The mode that *request* forces, else the one of highest priority that accepts it."""

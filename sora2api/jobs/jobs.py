@@ -9,7 +9,9 @@ from typing import Final
 from sqlalchemy import func, select
 
 from sora2api.accounts import Pool
+from sora2api.auth.limits import UNLIMITED, Limits
 from sora2api.errors import Draining, IntakePaused, NotFound, QueueFull, Starting
+from sora2api.jobs.allowance import Left, left
 from sora2api.jobs.characters import CharacterBook, CharacterRecord
 from sora2api.jobs.intake import Intake
 from sora2api.jobs.ledger import Ledger, Numbered
@@ -17,6 +19,7 @@ from sora2api.jobs.once import Once, Requests, digest
 from sora2api.jobs.records import JobKind, JobRecord, Status
 from sora2api.jobs.runner import Runner
 from sora2api.jobs.steering import Gate, Selection, due_cancels, order_cancel
+from sora2api.jobs.tally import Tally
 from sora2api.media.store import Arrival, MediaStore
 from sora2api.modes import Ended, Media, Request
 from sora2api.store.database import Database
@@ -43,11 +46,13 @@ class Jobs:
         pool: Pool,
         requests: Requests,
         characters: CharacterBook,
+        tally: Tally,
         gate: Gate,
         queue_limit: int,
     ) -> None:
         self._characters = characters
         self._requests = requests
+        self._tally = tally
         self._database = database
         self._intake = intake
         self._runner = runner
@@ -92,9 +97,11 @@ class Jobs:
         once: Once = ONCE,
         cancel_after: float | None = None,
         request_id: str | None = None,
+        limits: Limits = UNLIMITED,
     ) -> JobRecord:
         """The job of a request: stored and started, or the one that this very request made before (*once*).
 
+        *limits* are those of its key; a request that was there before costs nothing.
         It is durable when this returns, and cancelled if it is not over *cancel_after* seconds later. A client that
         leaves meanwhile changes nothing.
         """
@@ -109,13 +116,23 @@ class Jobs:
         async def take() -> JobRecord:
             cancel_at = None if cancel_after is None else time.time() + cancel_after
             taken = await self._intake.take(
-                request, arrivals, digest=mark, key=once.key, cancel_at=cancel_at, request_id=request_id
+                request,
+                arrivals,
+                digest=mark,
+                key=once.key,
+                cancel_at=cancel_at,
+                request_id=request_id,
+                limits=limits,
             )
             if taken.job is None or taken.first is None:
                 return await self.get(taken.job_id)
             return self._runner.start(taken.job, taken.first).record
 
         return await asyncio.shield(asyncio.ensure_future(take()))
+
+    def left(self, owner: str, limits: Limits) -> Sequence[Left]:
+        """What the *limits* of a key leave it of each amount, in the window that leaves the least."""
+        return left(owner, limits, self._tally)
 
     def answering(self, job: JobRecord) -> AbstractContextManager[None]:
         """While the reply to a job's request is written; when it is left without an error, that is done."""

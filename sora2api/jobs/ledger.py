@@ -26,6 +26,7 @@ from sora2api.jobs.records import (
     task_columns,
     task_from,
 )
+from sora2api.jobs.usage import book
 from sora2api.media.store import Arrival, record
 from sora2api.modes import Event
 from sora2api.notify import Deliveries
@@ -98,16 +99,19 @@ class Ledger:
         await self._database.write(write)
 
     async def end(self, job: JobRecord, event: Numbered, *, inputs_until: float) -> None:
-        """The job's end with its event and webhooks; its inputs expire at *inputs_until*, its outputs with the job."""
+        """The job's end with its event, its usage and webhooks, once for all.
+
+        Its inputs expire at *inputs_until*, its outputs with the job.
+        """
         changes = job_columns(job)
         names = ("status", "progress", "error", "outputs", "engine", "share_id", "completed_at", "expires_at", "worker")
         outputs = [media.asset for media in job.media()]
         told = job_end(job)
 
         async def write(connection: AsyncConnection) -> bool:
-            await connection.execute(
-                update(jobs).where(jobs.c.id == job.id).values(**{name: changes[name] for name in names})
-            )
+            end = update(jobs).where(jobs.c.id == job.id, jobs.c.completed_at.is_(None))
+            if not (await connection.execute(end.values(**{name: changes[name] for name in names}))).rowcount:
+                return False  # a try before this one was heard of as a failure, and was none
             await connection.execute(
                 update(assets)
                 .where(assets.c.job_id == job.id, assets.c.role == "input")
@@ -122,6 +126,7 @@ class Ledger:
                 update(assets).where(assets.c.id.in_(outputs)).values(role="output", expires_at=job.expires_at)
             )
             await _append(connection, job.id, event)
+            await book(connection, job, at=job.completed_at or event.at)
             return await self._deliveries.put(connection, told)
 
         if await self._database.write(write):

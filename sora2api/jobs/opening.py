@@ -1,12 +1,13 @@
 """Putting the parts together that work jobs: opened in order, closed in reverse."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
 
 from sora2api.accounts import AccountBook, Engines, Health, Pool
+from sora2api.catalog import Catalog
 from sora2api.jobs.aftercare import Aftercare
 from sora2api.jobs.carry import Carrier
 from sora2api.jobs.characters import CharacterBook
@@ -21,7 +22,9 @@ from sora2api.jobs.poller import Pollers
 from sora2api.jobs.runner import Lifetimes, Runner
 from sora2api.jobs.steering import Gate
 from sora2api.jobs.submit import Submits
+from sora2api.jobs.tally import Tally
 from sora2api.jobs.tasks import Tasks
+from sora2api.jobs.usage import UsageBook
 from sora2api.jobs.workers import Worker
 from sora2api.media.store import MediaStore
 from sora2api.modes import Mode
@@ -47,10 +50,11 @@ class Ground:
     engines: Engines
     pool: Pool
     health: Health
+    catalog: Catalog
     modes: Mapping[str, Mode]
     versions: Mapping[str, str]
     deliveries: Deliveries
-    http: aiohttp.ClientSession
+    http: Callable[[], aiohttp.ClientSession]
     pinned: Collection[str] = ()
 
 
@@ -60,6 +64,8 @@ async def opened(on: Ground) -> AsyncIterator[Jobs]:
     ledger = Ledger(on.database, on.deliveries)
     characters = CharacterBook(on.database, on.store)
     requests = Requests(on.database)
+    tally = Tally(UsageBook(on.database))
+    await tally.load()
     async with AsyncExitStack() as stack:
         worker = Worker(on.database)
         stack.push_async_callback(worker.close)
@@ -70,10 +76,10 @@ async def opened(on: Ground) -> AsyncIterator[Jobs]:
         aftercare = Aftercare(book=on.book, engines=on.engines, pool=on.pool, pollers=pollers, lost=lost, ledger=ledger)
         stack.push_async_callback(aftercare.close)
         tasks = _tasks(on, stack, ledger, pollers, lost)
-        runner = _runner(on, tasks, ledger, characters, aftercare, requests)
+        runner = _runner(on, tasks, ledger, characters, aftercare, requests, tally)
         stack.push_async_callback(runner.close)
         await runner.open()
-        yield _jobs(on, runner, ledger, characters, requests, worker)
+        yield _jobs(on, runner, ledger, characters, requests, tally, worker)
 
 
 def _tasks(on: Ground, stack: AsyncExitStack, ledger: Ledger, pollers: Pollers, lost: LostSubmits) -> Tasks:
@@ -103,7 +109,13 @@ def _tasks(on: Ground, stack: AsyncExitStack, ledger: Ledger, pollers: Pollers, 
 
 
 def _runner(
-    on: Ground, tasks: Tasks, ledger: Ledger, characters: CharacterBook, aftercare: Aftercare, requests: Requests
+    on: Ground,
+    tasks: Tasks,
+    ledger: Ledger,
+    characters: CharacterBook,
+    aftercare: Aftercare,
+    requests: Requests,
+    tally: Tally,
 ) -> Runner:
     carrier = Carrier(
         pool=on.pool,
@@ -125,6 +137,7 @@ def _runner(
         pool=on.pool,
         aftercare=aftercare,
         requests=requests,
+        tally=tally,
         lifetimes=Lifetimes(
             outputs=on.settings.output_lifetime,
             inputs=on.settings.input_lifetime,
@@ -136,7 +149,13 @@ def _runner(
 
 
 def _jobs(
-    on: Ground, runner: Runner, ledger: Ledger, characters: CharacterBook, requests: Requests, worker: Worker
+    on: Ground,
+    runner: Runner,
+    ledger: Ledger,
+    characters: CharacterBook,
+    requests: Requests,
+    tally: Tally,
+    worker: Worker,
 ) -> Jobs:
     intake = Intake(
         modes=on.modes,
@@ -144,6 +163,8 @@ def _jobs(
         ledger=ledger,
         store=on.store,
         characters=characters,
+        catalog=on.catalog,
+        tally=tally,
         share=on.settings.share,
         worker=worker.id,
     )
@@ -156,6 +177,7 @@ def _jobs(
         pool=on.pool,
         requests=requests,
         characters=characters,
+        tally=tally,
         gate=Gate(on.database, paused=on.settings.paused, pinned="paused" in on.pinned),
         queue_limit=on.settings.queue_limit,
     )

@@ -5,7 +5,7 @@ import errno
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import aiohttp
@@ -25,6 +25,7 @@ from sora2api.jobs.live import LiveJob
 from sora2api.jobs.once import Requests
 from sora2api.jobs.pace import Pace
 from sora2api.jobs.records import JobRecord, Status
+from sora2api.jobs.tally import Tally
 from sora2api.jobs.tasks import failure
 from sora2api.media import clips
 from sora2api.media.store import MediaStore
@@ -60,9 +61,10 @@ class Runner:
         pool: Pool,
         aftercare: Aftercare,
         requests: Requests,
+        tally: Tally,
         lifetimes: Lifetimes,
         deadlines: Deadlines,
-        http: aiohttp.ClientSession,
+        http: Callable[[], aiohttp.ClientSession],
     ) -> None:
         self.live: dict[str, LiveJob] = {}
         self.pace = Pace()
@@ -76,6 +78,7 @@ class Runner:
         self._pool = pool
         self._aftercare = aftercare
         self._requests = requests
+        self._tally = tally
         self._lifetimes = lifetimes
         self._deadlines = deadlines
         self._http = http
@@ -127,6 +130,7 @@ class Runner:
             on_begun=self._begun,
         )
         self.live[record.id] = job
+        self._tally.hold(record)
         return job
 
     def _work(self, job: LiveJob) -> None:
@@ -231,6 +235,7 @@ class Runner:
                 log.exception("the end could not be written; trying again", extra={"job": record.id})
                 await asyncio.sleep(_WRITE_AGAIN)
         self.pace.note(record)
+        self._tally.end(record, at=now)
         job.feed.publish(milestone)
         del self.live[record.id]
         job.over.set()

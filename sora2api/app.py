@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sora2api.accounts import AccountBook, Engines, Pool, ProxyBook
 from sora2api.accounts import Health as AccountHealth
 from sora2api.accounts.book import SANDBOX
+from sora2api.accounts.probes import Probes
 from sora2api.api.cors import Cors
 from sora2api.api.middlewares import errors
 from sora2api.api.routes import add_routes
@@ -77,6 +78,7 @@ class Server:
 @dataclass(frozen=True, slots=True)
 class _Accounts:
     book: AccountBook
+    proxies: ProxyBook
     engines: Engines
     pool: Pool
     health: AccountHealth
@@ -99,8 +101,10 @@ async def assembled(
         store = await _store(stack, folder, settings, database)
         sessions = Sessions()
         stack.push_async_callback(sessions.close)
-        fetch = GuardedFetch(allow=networks(settings.fetch_allow), proxy=settings.default_proxy or None)
-        accounts = await _accounts(stack, settings, database, vault, registry, sessions, fetch)
+        proxies = ProxyBook(database, vault, default=settings.default_proxy, failure=settings.proxy_failure)
+        await proxies.load()
+        fetch = GuardedFetch(allow=networks(settings.fetch_allow), route=proxies.default_route)
+        accounts = await _accounts(stack, settings, database, vault, registry, sessions, proxies, fetch)
         catalog = Catalog(registry, accounts.pool, database)
         await catalog.load()
         modes = await _modes(stack, registry)
@@ -169,17 +173,17 @@ async def _accounts(
     vault: Secrets,
     registry: Registry,
     sessions: Sessions,
+    proxies: ProxyBook,
     fetch: GuardedFetch,
 ) -> _Accounts:
     book = AccountBook(database, vault)
     await book.load()
-    proxies = ProxyBook(database, vault, default=settings.default_proxy, failure=settings.proxy_failure)
-    await proxies.load()
     engines = Engines(registry.drivers, sessions, book=book, proxies=proxies, fetch=fetch)
     pool = Pool(book, engines, sandbox=settings.sandbox, strategy=settings.strategy)
     health = AccountHealth(book, engines, pool)
     _keep(stack, health.keep_checking, name="checking accounts")
-    return _Accounts(book, engines, pool, health)
+    _keep(stack, Probes(book, proxies, health).run, name="probing proxies")
+    return _Accounts(book, proxies, engines, pool, health)
 
 
 async def _webhooks(stack: AsyncExitStack, database: Database, vault: Secrets, fetch: GuardedFetch) -> Webhooks:
@@ -225,7 +229,7 @@ def _ground(
         modes=modes,
         versions={plugin.name: plugin.version for plugin in registry.plugins if plugin.status == "ready"},
         deliveries=deliveries,
-        http=sessions.get(settings.default_proxy or None),
+        http=lambda: sessions.get(accounts.proxies.default_route().url),
         pinned=pinned,
     )
 
@@ -286,6 +290,7 @@ async def _watch(
 
     async def reload_accounts() -> None:
         await accounts.book.load()
+        await accounts.proxies.load()
         accounts.pool.look_again()
 
     watch = RevisionWatch(database)

@@ -88,6 +88,12 @@ def upgrade() -> None:
     op.create_index("ix_requests_job_id", "requests", ["job_id"], unique=False)
     op.create_index("ix_requests_key_id_at", "requests", ["key_id", "at", "id"], unique=False)
     op.create_table(
+        "spread",
+        sa.Column("account_id", sa.String(length=40), nullable=False),
+        sa.Column("proxy_id", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_spread")),
+    )
+    op.create_table(
         "usage",
         sa.Column("key_id", sa.String(length=40), nullable=False),
         sa.Column("day", sa.String(length=10), nullable=False),

@@ -19,6 +19,7 @@ from sora2api.errors import (
     NoEngine,
     NotFound,
     NotServedHere,
+    ProxyFault,
     QuotaExhausted,
     RateLimited,
 )
@@ -60,6 +61,9 @@ class Health:
             self._pool.unserved(account_id, model, until=time.time() + _LONGEST_REST)
         elif isinstance(error, AccountRejected):
             await self._set_aside(account_id, error, until=None)
+        elif isinstance(error, ProxyFault):
+            if error.retry_after is not None:  # nothing was tried: it is known that nothing gets through
+                await self.proxy_down(account_id, error)
         elif isinstance(error, RateLimited | QuotaExhausted | EngineBusy):
             await self._set_aside(account_id, error, until=time.time() + (error.retry_after or _REST[type(error)]))
         elif isinstance(error, EngineFault | NetworkFault):
@@ -68,6 +72,15 @@ class Health:
             if beyond >= 0:
                 rest = min(_LONGEST_REST, _FIRST_REST * 2 ** min(beyond, _DOUBLINGS))
                 await self._set_aside(account_id, error, until=time.time() + rest)
+
+    async def proxy_down(self, account_id: str, error: ProxyFault) -> None:
+        """The account's proxy lets nothing through, and it may use no other: it rests until `proxy_back`."""
+        await self._set_aside(account_id, error, until=None)
+
+    async def proxy_back(self, account_id: str) -> None:
+        """The account has a way again."""
+        if self._book.get(account_id).set_aside == ProxyFault.code:
+            await self._take_back(account_id)
 
     async def _set_aside(self, account_id: str, error: EngineError, *, until: float | None) -> None:
         """Let the account rest *until* then, or until somebody mends it; what holds longer already goes on."""

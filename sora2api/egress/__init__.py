@@ -4,6 +4,7 @@ from sora2api.egress.access import Access, Fixed, Route
 from sora2api.egress.client import Client, Reply
 from sora2api.egress.forms import FormField
 from sora2api.egress.guarded import Fetched, GuardedFetch
+from sora2api.egress.proxies import probe
 from sora2api.egress.refusals import refusal
 from sora2api.egress.sessions import Sessions
 from sora2api.egress.trace import JOB, Call, Trace
@@ -21,5 +22,6 @@ __all__ = [
     "Route",
     "Sessions",
     "Trace",
+    "probe",
     "refusal",
 ]

@@ -214,7 +214,7 @@ class Client:
         elif self._fetch is None:
             raise errors.EngineFault("The engine's link leads elsewhere, which is not allowed here.")
         else:
-            async with self._fetch.hop(url, headers=headers, proxy=route.url) as response:
+            async with self._fetch.hop(url, headers=headers, proxy=route.url, unresolved=True) as response:
                 yield response
 
     def _absolute(self, url: str) -> URL:

@@ -18,7 +18,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from msgspec import Struct
 from yarl import URL
 
-from sora2api.egress.proxies import tunnel
+from sora2api.egress.access import Route
+from sora2api.egress.proxies import resolves_names, tunnel
 from sora2api.errors import ConnectFault, LinkNotFetched, LinkRefused, TooLarge
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -37,6 +38,9 @@ _NOT_PUBLIC: Final = (
     ipaddress.IPv6Network("3fff::/20"),
     ipaddress.IPv4Network("192.88.99.0/24"),
 )
+
+_NEARBY: Final = (".localhost", ".localdomain", ".local", ".internal", ".intranet", ".lan", ".corp", ".home", ".arpa")
+"""How names end that are of no use in the open internet (RFC 6761, RFC 6762, RFC 8375, and custom)."""
 
 
 def is_public(address: Address) -> bool:
@@ -57,11 +61,11 @@ class Fetched(Struct, frozen=True):
 
 
 class GuardedFetch:
-    """Fetches from public addresses, and from the networks in *allow*; directly or by *proxy*."""
+    """Fetches from public addresses, and from the networks in *allow*, by what *route* says at that moment."""
 
-    def __init__(self, *, allow: Sequence[Network] = (), proxy: str | None = None) -> None:
+    def __init__(self, *, allow: Sequence[Network] = (), route: Callable[[], Route] = Route) -> None:
         self._allow = tuple(allow)
-        self._proxy = proxy
+        self._route = route
 
     async def fetch(
         self, url: str, target: Path, *, limit: int, timeout: float = 60, arrived: Callable[[int], None] | None = None
@@ -101,7 +105,7 @@ class GuardedFetch:
         with _link_errors():
             async with (
                 asyncio.timeout(timeout),
-                self.hop(_parse(url), method="POST", body=body, headers=headers, proxy=self._proxy) as response,
+                self.hop(_parse(url), method="POST", body=body, headers=headers, proxy=self._route().url) as response,
             ):
                 return response.status
 
@@ -114,15 +118,21 @@ class GuardedFetch:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
+        unresolved: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask *url* once, by *proxy*, following no redirect.
 
         A refused address is `LinkRefused`, an unknown name `LinkNotFetched`; what aiohttp raises is left to the caller.
+        *unresolved*: a name that is not plainly a private one is left to the proxy, if that looks names up itself.
         """
-        addresses = await self._addresses(url)
+        if unresolved and proxy is not None and resolves_names(proxy):
+            self._check_name(url)
+            connector: aiohttp.TCPConnector = tunnel(proxy, force_close=True)
+        else:
+            connector = _pinned(url, await self._addresses(url), proxy=proxy)
         async with (
             aiohttp.ClientSession(
-                connector=_pinned(url, addresses, proxy=proxy),
+                connector=connector,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "sora2api", "Accept-Encoding": "identity"},
@@ -134,7 +144,7 @@ class GuardedFetch:
     @asynccontextmanager
     async def _follow(self, url: URL) -> AsyncIterator[aiohttp.ClientResponse]:
         for _ in range(REDIRECTS + 1):
-            async with self.hop(url, proxy=self._proxy) as response:
+            async with self.hop(url, proxy=self._route().url) as response:
                 if response.status not in REDIRECT:
                     yield response
                     return
@@ -143,11 +153,10 @@ class GuardedFetch:
 
     async def _addresses(self, url: URL) -> list[Address]:
         """Resolve the host of *url*, however it is spelled, and raise `LinkRefused` if any address is not public."""
-        if url.scheme not in {"http", "https"} or not url.raw_host:
-            raise LinkRefused("Only links that begin with http:// or https:// are fetched.")
+        host = _host(url)
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(url.raw_host, url.port, type=socket.SOCK_STREAM)
+            found = await loop.getaddrinfo(host, url.port, type=socket.SOCK_STREAM)
             addresses = [ipaddress.ip_address(info[4][0]) for info in found]
         except (OSError, ValueError) as exc:
             raise LinkNotFetched("The link could not be fetched: its host is not known.") from exc
@@ -155,8 +164,34 @@ class GuardedFetch:
             raise LinkRefused
         return addresses
 
+    def _check_name(self, url: URL) -> None:
+        """Raise `LinkRefused` if the host of *url* is an address that is not public, or a name of nearby things."""
+        host = _host(url).rstrip(".").lower()
+        address = _literal(host)
+        if address is not None and self._may_reach(address):
+            return
+        if address is not None or "." not in host or host.endswith(_NEARBY):
+            raise LinkRefused
+
     def _may_reach(self, address: Address) -> bool:
         return is_public(address) or any(address in network for network in self._allow)
+
+
+def _host(url: URL) -> str:
+    if url.scheme not in {"http", "https"} or not url.raw_host:
+        raise LinkRefused("Only links that begin with http:// or https:// are fetched.")
+    return url.raw_host
+
+
+def _literal(host: str) -> Address | None:
+    """The address that *host* spells, in whatever way a resolver would understand it without asking anybody."""
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        try:
+            return ipaddress.ip_address(host)
+        except ValueError:
+            return None
 
 
 def exact(url: str) -> URL:

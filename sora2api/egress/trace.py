@@ -55,10 +55,36 @@ class Meter:
         self.sent: int | None = 0
 
 
+class Calls:
+    """How many calls were made."""
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        self.made = 0
+
+
+_COUNTED: Final[ContextVar[Calls | None]] = ContextVar("COUNTED", default=None)
+
+
+@contextmanager
+def counted() -> Iterator[Calls]:
+    """Count the calls made in the context, those of tasks begun there too."""
+    calls = Calls()
+    outer = _COUNTED.set(calls)
+    try:
+        yield calls
+    finally:
+        _COUNTED.reset(outer)
+
+
 @contextmanager
 def traced(trace: Trace, *, account: str, proxy: str | None, method: str, url: URL) -> Iterator[Meter]:
     """Give what is done in the context to *trace*, as one call, when it is over."""
     meter = Meter()
+    calls = _COUNTED.get()
+    if calls is not None:
+        calls.made += 1
     at, began = time.time(), time.monotonic()
     code = None
     try:

@@ -50,7 +50,7 @@ class LiveJob:
         feed: Feed,
         ledger: Ledger,
         store: MediaStore,
-        http: aiohttp.ClientSession,
+        http: Callable[[], aiohttp.ClientSession],
         carry_out: CarryOut,
         on_begun: Callable[["LiveJob"], None],
     ) -> None:
@@ -95,7 +95,7 @@ class LiveJob:
 
     @property
     def http(self) -> aiohttp.ClientSession:
-        return self._http
+        return self._http()
 
     def carry_out(self, plan: Plan) -> AsyncIterator[Event]:
         return self._carry_out(self, plan)

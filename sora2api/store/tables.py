@@ -136,6 +136,13 @@ proxies = Table(
     Column("removed_at", Float),
 )
 
+spread = Table(
+    "spread",
+    metadata,
+    Column("account_id", String(40), primary_key=True),  # empty: the server's own calls
+    Column("proxy_id", String(40), nullable=False),
+)
+
 models = Table(
     "models",
     metadata,

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from sora2api.egress import GuardedFetch
+from sora2api.egress import GuardedFetch, Route
 from sora2api.egress.guarded import is_public
 from sora2api.errors import LinkNotFetched, LinkRefused, TooLarge
 
@@ -142,7 +142,7 @@ async def test_tls_names_the_host_though_the_checked_address_is_dialled(listen, 
 
 async def test_a_proxy_is_asked_for_the_address_that_was_checked(serve, start_proxy, tmp_path):
     target, proxy = await serve(), await start_proxy("http")
-    guard = GuardedFetch(allow=LOOPBACK, proxy=f"http://127.0.0.1:{proxy.port}")
+    guard = GuardedFetch(allow=LOOPBACK, route=lambda: Route(f"http://127.0.0.1:{proxy.port}"))
 
     await guard.fetch(f"http://localhost:{target.port}/a.png", tmp_path / "fetched", limit=1000)
 
@@ -153,7 +153,7 @@ async def test_a_proxy_is_asked_for_the_address_that_was_checked(serve, start_pr
 
 async def test_a_proxy_is_no_way_to_a_near_address(serve, start_proxy, tmp_path):
     target, proxy = await serve(), await start_proxy("socks5")
-    guard = GuardedFetch(proxy=f"socks5h://127.0.0.1:{proxy.port}")
+    guard = GuardedFetch(route=lambda: Route(f"socks5h://127.0.0.1:{proxy.port}"))
 
     with pytest.raises(LinkRefused):
         await guard.fetch(f"http://localhost:{target.port}/", tmp_path / "fetched", limit=1000)
@@ -263,7 +263,7 @@ async def test_a_post_arrives_as_it_was_sent_and_follows_no_redirect(serve):
 
 async def test_a_post_goes_by_the_proxy(serve, start_proxy):
     target, proxy = await serve(), await start_proxy("http")
-    guard = GuardedFetch(allow=LOOPBACK, proxy=f"http://127.0.0.1:{proxy.port}")
+    guard = GuardedFetch(allow=LOOPBACK, route=lambda: Route(f"http://127.0.0.1:{proxy.port}"))
 
     assert await guard.post(f"{target.url}/hook", body=b"{}", headers={}) == 200
 

@@ -31,3 +31,9 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(tmp_path)
     yield rig
     rig.close()
+
+
+@pytest.fixture
+def bad_day() -> type[BadDay]:
+    """Makes a day of a rig that runs."""
+    return BadDay

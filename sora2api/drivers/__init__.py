@@ -137,6 +137,10 @@ class Driver(ABC):
         able = [model for model in offered if ("image" if makes == "image" else "clip") in model.capabilities]
         return next((model for model in able if model.name == public), able[0] if able else None)
 
+    async def expires_at(self) -> float | None:
+        """When the account's token ends, in seconds since the epoch, where the engine tells; asked after a `check`."""
+        return None
+
     @abstractmethod
     async def submit(self, work: Work) -> TaskState:
         """Send *work*. What an engine makes while one waits comes back completed, with its outputs.
@@ -147,7 +151,17 @@ class Driver(ABC):
 
     @abstractmethod
     async def poll(self, tasks: Sequence[str]) -> Mapping[str, TaskState]:
-        """How the *tasks* stand, in as few calls as the engine allows. One that is not there is `lost`."""
+        """How the *tasks* stand, in as few calls as the engine allows. One that is not there is `lost`.
+
+        Those that were heard of longest ago come first; one that is left out is asked after again the next time.
+        """
+
+    def lists(self) -> bool:
+        """Whether `poll` answers for many tasks at once, where a model has the capability `list`.
+
+        Else the core asks after each task by itself, as often as its age and the account's allowance want it.
+        """
+        return True
 
     @abstractmethod
     def fetch(self, task: TaskState, output: Remote, *, offset: int = 0) -> AsyncIterator[bytes]:

@@ -1,6 +1,7 @@
 """Sends work to an engine that speaks the OpenAI shape, and follows what becomes of it."""
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -21,6 +22,10 @@ from sora2api.egress import Client, Reply
 
 _PAGE: Final = 100
 """The most that the shape allows in one page of a list."""
+_PAGES_MORE: Final = 3
+"""How many pages may be read beyond those that the tasks fill that are looked for."""
+_ASKED: Final = 16
+"""How many tasks that the list does not show are asked after in one poll; the others have their turn in the next."""
 _VERSION: Final = re.compile(r"v\d+\w*")
 _NO_SUCH_ROUTE: Final = frozenset({404, 405, 501})
 _PLAIN: Final = frozenset({errors.BadRequest, errors.EngineFault})
@@ -89,6 +94,7 @@ class OpenAIDriver(Driver):
                 states = await self._among_listed(set(tasks))
             except NoList:
                 self._lists = False
+        missed = [task for task in tasks if task not in states]
         slots = asyncio.Semaphore(self._settings.polls_at_once)
 
         async def ask(task: str) -> TaskState:
@@ -96,8 +102,11 @@ class OpenAIDriver(Driver):
                 return await self._ask(task)
 
         # What a list does not show may yet be there: it is old, or the list is short of it.
-        asked = await asyncio.gather(*(ask(task) for task in tasks if task not in states))
+        asked = await asyncio.gather(*(ask(task) for task in missed[:_ASKED]))
         return states | {state.id: state for state in asked}
+
+    def lists(self) -> bool:
+        return self._lists
 
     async def fetch(self, task: TaskState, output: Remote, *, offset: int = 0) -> AsyncIterator[bytes]:
         if output.data is not None:
@@ -176,12 +185,13 @@ class OpenAIDriver(Driver):
         return await reading.video({**body, "id": task})
 
     async def _among_listed(self, wanted: set[str]) -> dict[str, TaskState]:
-        """Look for the *wanted* tasks in the engine's list, newest first, as long as its pages show any of them."""
+        """Look for the *wanted* tasks in the engine's list, newest first, some pages of others' tasks among them."""
         found: dict[str, TaskState] = {}
+        left = math.ceil(len(wanted) / _PAGE) + _PAGES_MORE
         async for page in self._pages():
-            shown = {state.id: state for state in page if state.id in wanted}
-            found |= shown
-            if not shown or len(found) == len(wanted):
+            found |= {state.id: state for state in page if state.id in wanted}
+            left -= 1
+            if left == 0 or len(found) == len(wanted):
                 break
         return found
 

@@ -1,21 +1,15 @@
 """What is given of an account when it is added or imported, found to be right."""
 
-import secrets
-import time
-from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 from yarl import URL
 
-from sora2api.accounts.book import Account
 from sora2api.drivers import Driver
 from sora2api.egress.proxies import shown
 from sora2api.errors import InvalidValue
-
-SPREAD: Final = "spread"
-"""The word for: evenly over the listed proxies."""
 
 _Count = Annotated[int, Meta(ge=0)]
 
@@ -46,11 +40,14 @@ class Given(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def checked(
-    given: Mapping[str, Any], drivers: Mapping[str, type[Driver]], *, proxies: Collection[str] = ()
+    given: Mapping[str, Any],
+    drivers: Mapping[str, type[Driver]],
+    *,
+    check_proxy: Callable[[str], object] = shown,
 ) -> dict[str, Any]:
     """The fields that are *given*, each of its type (text is understood), with a name in any case.
 
-    *proxies* are the names of the listed ones. What is wrong raises `InvalidValue`.
+    *check_proxy* is `ProxyBook.check_word`, where there is a list of proxies. What is wrong raises `InvalidValue`.
     """
     try:
         account = msgspec.convert(dict(given), Given, strict=False)
@@ -63,29 +60,13 @@ def checked(
     host = _host(account.base_url, param="base_url")
     if account.refresh_url is not None:
         _host(account.refresh_url, param="refresh_url")
-    _check_proxy(account.proxy, proxies)
-    for name in ("token", "refresh_token"):
-        if not (getattr(account, name) or "").isprintable():
-            raise InvalidValue(f"The {name} has characters that no token has.", param=name)
+    if account.proxy is not None:
+        check_proxy(account.proxy)
     fields = {name: getattr(account, name) for name in given}
+    wrong = next((name for name, value in fields.items() if isinstance(value, str) and not value.isprintable()), None)
+    if wrong is not None:
+        raise InvalidValue(f"The {wrong} has characters that cannot be printed.", param=wrong)
     return fields | {"settings": _settings(account.settings, driver), "name": account.name or host}
-
-
-def account_of(fields: Mapping[str, Any], *, created_at: float | None = None) -> Account:
-    """A new account of *fields* that `checked` has returned."""
-    given = Given(**fields)
-    return Account(
-        **msgspec.structs.asdict(given),
-        id=f"acc_{secrets.token_hex(8)}",
-        sandbox=False,
-        models=(),
-        checked_at=None,
-        set_aside=None,
-        set_aside_at=None,
-        rests_until=None,
-        created_at=time.time() if created_at is None else created_at,
-        removed_at=None,
-    )
 
 
 def _host(given: str, *, param: str) -> str:
@@ -96,12 +77,6 @@ def _host(given: str, *, param: str) -> str:
     if url.scheme not in ("http", "https") or not url.host:
         raise InvalidValue(f"The {param} is no http or https URL.", param=param)
     return url.host
-
-
-def _check_proxy(proxy: str | None, listed: Collection[str]) -> None:
-    if proxy is None or proxy == SPREAD or proxy in listed:
-        return
-    shown(proxy)
 
 
 def _settings(given: dict[str, Any], driver: type[Driver]) -> dict[str, Any]:

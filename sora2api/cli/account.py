@@ -10,12 +10,17 @@ from typing import Any
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sora2api.cli.exchange import export, import_
 from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, print_table, run, state_options
 
 
 @click.group(name="account")
 def command() -> None:
     """The accounts at engines."""
+
+
+command.add_command(import_)
+command.add_command(export)
 
 
 @command.command()
@@ -32,7 +37,7 @@ def command() -> None:
 @state_options
 def add(*, data_dir: Path, as_json: bool, pairs: tuple[str, ...], **given: Any) -> None:
     """Add an account, and look whether its engine answers."""
-    run(_add(data_dir, given | {"settings": _pairs(pairs)}, as_json=as_json))
+    run(_add(data_dir, given | {"settings": settings_of(pairs)}, as_json=as_json))
 
 
 @command.command(name="list")
@@ -67,7 +72,7 @@ def disable(*, name: str, data_dir: Path, as_json: bool) -> None:
     run(_change(data_dir, name, {"enabled": False}, as_json=as_json))
 
 
-def _pairs(pairs: tuple[str, ...]) -> dict[str, str]:
+def settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
     split = [pair.partition("=") for pair in pairs]
     wrong = next((pair for pair, (_, equals, _value) in zip(pairs, split, strict=True) if not equals), None)
     if wrong is not None:
@@ -122,9 +127,14 @@ async def _add(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
     click.echo(f"Added {account.name} ({account.id}).")
     click.echo(f"It offers: {', '.join(models)}." if trouble is None else f"It does not answer yet ({trouble})")
     if issued is not None:
-        password = f"panel login admin / {issued.password}, " if issued.password else ""
-        click.echo(f"The defaults have ended. Shown only now, and kept in {issued.file}:")
-        click.echo(f"  {password}API key {issued.key}")
+        say_issued(issued)
+
+
+def say_issued(issued: Any) -> None:
+    """Show what took the place of the documented defaults."""
+    password = f"panel login admin / {issued.password}, " if issued.password else ""
+    click.echo(f"The defaults have ended. Shown only now, and kept in {issued.file}:")
+    click.echo(f"  {password}API key {issued.key}")
 
 
 async def _list(folder: Path, *, as_json: bool) -> None:

@@ -1,0 +1,58 @@
+"""Writing accounts out, as the formats that can be read again: with their secrets, or with nothing secret at all."""
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from yarl import URL
+
+from sora2api.accounts.book import Account
+from sora2api.accounts.exchange.envelope import VERSION
+from sora2api.accounts.given import Given
+
+_SECRET: Final = frozenset({"token", "refresh_token"})
+_ADDRESSES: Final = ("base_url", "proxy", "refresh_url")
+"""What may have a password in it."""
+
+
+def as_json(accounts: Iterable[Account], *, secrets: bool) -> bytes:
+    """The accounts that are in use, the sandbox's aside."""
+    rows = [_row(account, secrets=secrets) for account in _real(accounts)]
+    return msgspec.json.format(msgspec.json.encode({"sora2api": VERSION, "accounts": rows}), indent=2) + b"\n"
+
+
+def as_csv(accounts: Iterable[Account]) -> str:
+    """The same as lines under a header, without secrets."""
+    columns = [name for name in Given.__struct_fields__ if name not in _SECRET]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for account in _real(accounts):
+        row = _row(account, secrets=False)
+        cells = {
+            name: ",".join(value) if name == "groups" else msgspec.json.encode(value).decode()
+            for name, value in row.items()
+            if isinstance(value, list | tuple | dict | bool)
+        }
+        writer.writerow(row | cells)
+    return text.getvalue()
+
+
+def _real(accounts: Iterable[Account]) -> list[Account]:
+    return [account for account in accounts if account.removed_at is None and not account.sandbox]
+
+
+def _row(account: Account, *, secrets: bool) -> dict[str, Any]:
+    """What is known of an account that another server could use; what is not set is left out."""
+    row = {name: getattr(account, name) for name in Given.__struct_fields__}
+    if not secrets:
+        row = {name: _without_password(name, value) for name, value in row.items() if name not in _SECRET}
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _without_password(name: str, value: Any) -> Any:
+    if name not in _ADDRESSES or not isinstance(value, str) or "@" not in value:
+        return value
+    return str(URL(value).with_user(None))

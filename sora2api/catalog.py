@@ -19,7 +19,7 @@ from sora2api.store.tables import models
 LANDSCAPE: Final = "1280x720"
 PORTRAIT: Final = "720x1280"
 LONGEST: Final = 120.0
-_SIZE: Final = re.compile("[1-9][0-9]{1,3}x[1-9][0-9]{1,3}")
+SIZE: Final = re.compile("[1-9][0-9]{1,3}x[1-9][0-9]{1,3}")
 _SORA_2: Final = (PORTRAIT, LANDSCAPE, "1024x1792", "1792x1024")
 _SORA_2_PRO: Final = (*_SORA_2, "1080x1920", "1920x1080")
 
@@ -151,9 +151,9 @@ class Catalog:
         """Whether an account in use, of that *group* where one is given, can make something by it."""
         return self._pool.could_serve(_least(model, group))
 
-    def capabilities(self, model: Model) -> Sequence[str]:
-        """What the engines in use do with it by themselves, each at least at one of them."""
-        able = (engine_model.capabilities for _, engine_model in self._pool.candidates(_least(model, None)))
+    def capabilities(self, model: Model, *, group: str | None = None) -> Sequence[str]:
+        """What the engines in use (of a *group*) do with it by themselves, each at least at one of them."""
+        able = (engine_model.capabilities for _, engine_model in self._pool.candidates(_least(model, group)))
         return sorted(frozenset[str]().union(*able) & _CAPABILITIES[model.makes])
 
     def check_served(self, model: Model, *, group: str | None = None) -> None:
@@ -170,7 +170,7 @@ class Catalog:
 
     def fit(self, model: Model, *, size: str | None, seconds: float | None) -> tuple[str, float | None]:
         """The size and length that a request gets: its own where the model allows them, else the model's."""
-        if size is not None and not _SIZE.fullmatch(size):
+        if size is not None and not SIZE.fullmatch(size):
             raise InvalidValue("`size` is WIDTHxHEIGHT in pixels, as in 1280x720.", param="size")
         if size is not None and model.sizes and size not in model.sizes:
             allowed = ", ".join(model.sizes)

@@ -18,7 +18,7 @@ async def list_models(request: web.Request) -> web.StreamResponse:
     catalog, limits = request.config_dict[SERVICES].catalog, request[KEY].limits
     served = catalog.listed(group=limits.group)
     allowed = [model for model in served if limits.allow_model(model.name, *model.aliases)]
-    return reply({"object": "list", "data": [_model(model, catalog) for model in allowed]})
+    return reply({"object": "list", "data": [_model(model, catalog, limits.group) for model in allowed]})
 
 
 async def get_model(request: web.Request) -> web.StreamResponse:
@@ -27,10 +27,10 @@ async def get_model(request: web.Request) -> web.StreamResponse:
     if not limits.allow_model(model.name, *model.aliases):
         raise ModelNotAllowed(param="model")
     catalog.check_served(model, group=limits.group)
-    return reply(_model(model, catalog))
+    return reply(_model(model, catalog, limits.group))
 
 
-def _model(model: Model, catalog: Catalog) -> dict[str, Any]:
+def _model(model: Model, catalog: Catalog, group: str | None) -> dict[str, Any]:
     """OpenAI's Model; as our own, what it makes by default, and what the engines in use do with it by themselves."""
     makes: dict[str, Any] = {"kind": model.makes, "size": model.size}
     if model.seconds is not None:
@@ -41,7 +41,7 @@ def _model(model: Model, catalog: Catalog) -> dict[str, Any]:
         "created": _CREATED,
         "owned_by": "sora2api",
         "makes": makes,
-        "capabilities": catalog.capabilities(model),
+        "capabilities": catalog.capabilities(model, group=group),
         "description": model.description or _words(model),
     }
 

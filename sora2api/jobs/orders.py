@@ -44,6 +44,7 @@ class Orders:
             capabilities=capabilities,
             account=account,
             engine_model=engine_model,
+            groups=self._job.record.groups,
         )
         return self._pool.could_serve(need)
 
@@ -77,6 +78,7 @@ class Orders:
             capabilities=capabilities,
             account=account,
             engine_model=engine_model,
+            groups=self._job.record.groups,
         )
         bounded = native and self._composable_elsewhere(work, need)
         if self.begun(name) is None and not self._pool.could_serve(need):
@@ -119,6 +121,6 @@ class Orders:
 
     def _composable_elsewhere(self, work: Work, need: Need) -> bool:
         """Whether another account could make it of smaller steps; a character's pictures need no account at all."""
-        composing = Need(model=need.model, slot=need.slot, capabilities=able("clip"))
+        composing = Need(model=need.model, slot=need.slot, capabilities=able("clip"), groups=need.groups)
         others = {account.id for account, _ in self._pool.candidates(composing)}
         return work.make == "cast" or bool(others - {account.id for account, _ in self._pool.candidates(need)})

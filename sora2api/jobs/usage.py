@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sora2api.jobs.records import JobRecord
 from sora2api.jobs.windows import day_of
 from sora2api.store.database import Database
-from sora2api.store.tables import accounts, assets, keys, tasks, usage
+from sora2api.store.tables import accounts, assets, jobs, keys, tasks, usage
 
 By = Literal["day", "key", "account", "model"]
 
@@ -108,6 +108,12 @@ class UsageBook:
         wanted = select(*sums).where(usage.c.key_id == key_id, usage.c.code == "", usage.c.day.startswith(begins))
         async with self._database.reading() as connection:
             return Use(**(await connection.execute(wanted)).one()._mapping)  # noqa: SLF001 - public, by that name
+
+    async def in_flight(self, key_id: str) -> int:
+        """How many jobs of a key are not over."""
+        wanted = select(func.count()).where(jobs.c.owner == key_id, jobs.c.status.in_(("queued", "in_progress")))
+        async with self._database.reading() as connection:
+            return (await connection.execute(wanted)).scalar_one()
 
     async def by_key_and_day(self, *, since: str) -> Sequence[tuple[str, str, Use]]:
         """Key, day, and what was made, from the day *since* on."""

@@ -1,0 +1,145 @@
+"""`sora2api model`: what models cost, which accounts serve them, and models of one's own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from sora2api.cli.limits import Money, money
+from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, print_table, run, state_options
+from sora2api.errors import InvalidValue, MissingParameter
+
+if TYPE_CHECKING:
+    from sora2api.catalog import ModelBook
+    from sora2api.modes import Model
+
+
+@click.group("model")
+def command() -> None:
+    """The models that clients ask for. A running server takes changes over within two seconds."""
+
+
+@command.command("list")
+@state_options
+def list_(data_dir: Path, as_json: bool) -> None:
+    """List the models, whether or not an account serves them; a star marks those that you have set."""
+    models, own = run(_list(data_dir))
+    if as_json:
+        print_json([_public(model) | {"set": model.name in own} for model in models])
+        return
+    rows = [
+        (f"{model.name}{'*' if model.name in own else ''}", model.makes, model.size, _seconds(model), *_prices(model))
+        for model in models
+    ]
+    print_table(("name", "makes", "size", "seconds", "a second", "an image", "group"), rows, empty="There are none.")
+
+
+@command.command("set")
+@click.argument("name")
+@click.option("--cost-per-second", type=Money(), help="What a second of video costs, in your currency.")
+@click.option("--cost-per-image", type=Money(), help="What an image costs, in your currency.")
+@click.option("--group", help="The group of accounts that serves it; empty: any.")
+@click.option("--makes", type=click.Choice(("image", "video")), help="Of a new model, what it makes.")
+@click.option("--size", help="The size that it makes by default, as in 1280x720.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="The length that it makes by default.")
+@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="The longest that it makes.")
+@click.option("--alias", "aliases", multiple=True, help="Another name of it; may be repeated.")
+@click.option("--description", help="What clients are told of it.")
+@state_options
+def set_(name: str, data_dir: Path, as_json: bool, **given: Any) -> None:
+    """Set something of a model, or make one of your own; what is not named stays."""
+    model = run(_set(data_dir, name, given))
+    if as_json:
+        print_json(_public(model))
+    else:
+        click.echo(f"Set {model.name}.")
+
+
+@command.command()
+@click.argument("name")
+@state_options
+def unset(name: str, data_dir: Path, as_json: bool) -> None:
+    """Take back all that you have set of a model."""
+    run(_unset(data_dir, name))
+    if as_json:
+        print_json({"name": name, "unset": True})
+    else:
+        click.echo(f"Unset {name}.")
+
+
+@asynccontextmanager
+async def _book(folder: Path) -> "AsyncIterator[ModelBook]":
+    """The models of a data directory, with those that its plugins bring."""
+    from sora2api.catalog import ModelBook
+    from sora2api.registry import discover
+
+    async with open_state(folder) as database:
+        settings = (await load_settings(folder, database)).settings
+        registry = await asyncio.to_thread(
+            discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
+        )
+        book = ModelBook(registry, database)
+        await book.load()
+        yield book
+
+
+async def _list(folder: Path) -> "tuple[list[Model], frozenset[str]]":
+    async with _book(folder) as book:
+        return list(book.all()), book.own
+
+
+async def _set(folder: Path, name: str, given: dict[str, Any]) -> "Model":
+    async with _book(folder) as book:
+        model = _changed(
+            book.find(name), name, {word: value for word, value in given.items() if value not in (None, ())}
+        )
+        await book.set(model)
+        return model
+
+
+async def _unset(folder: Path, name: str) -> None:
+    async with _book(folder) as book:
+        found = book.find(name)
+        await book.unset(name if found is None else found.name)
+
+
+def _changed(model: "Model | None", name: str, given: dict[str, Any]) -> "Model":
+    """The *model*, or a new one, with what is *given*."""
+    from sora2api.catalog import SIZE
+    from sora2api.modes import Cost, Model
+
+    if not SIZE.fullmatch(given.get("size", "1x1")) and "size" in given:
+        raise InvalidValue("--size is WIDTHxHEIGHT in pixels, as in 1280x720.")
+    prices = {"per_second": given.pop("cost_per_second", None), "per_image": given.pop("cost_per_image", None)}
+    if model is None:
+        if not {"makes", "size"} <= given.keys() or (given["makes"] == "video" and "seconds" not in given):
+            raise MissingParameter(f"There is no model {name!r}: for a new one, say --makes, --size and --seconds.")
+        model = Model(name=name, makes=given["makes"], size=given["size"])
+    cost = msgspec.structs.replace(
+        model.cost or Cost(), **{word: price for word, price in prices.items() if price is not None}
+    )
+    if "group" in given:
+        given["group"] = given["group"] or None
+    return msgspec.structs.replace(model, cost=None if cost == Cost() else cost, **given)
+
+
+def _prices(model: "Model") -> tuple[str, str, str]:
+    cost = model.cost
+    if cost is None:
+        return "", "", model.group or ""
+    return money(cost.per_second), money(cost.per_image), model.group or ""
+
+
+def _seconds(model: "Model") -> str:
+    return "" if model.seconds is None else f"{model.seconds:g}"
+
+
+def _public(model: "Model") -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(model)
+    cost = model.cost
+    prices = {"cost_per_second": cost.per_second / 1e6, "cost_per_image": cost.per_image / 1e6} if cost else None
+    return fields | {"cost": prices}

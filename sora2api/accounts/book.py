@@ -34,7 +34,8 @@ FAULTS: Final = frozenset(error.code for error in (EngineFault, NetworkFault, Co
 """Why an account rests that has then to show, with one task, that it is well."""
 
 _LOCKED_OUT: Final = frozenset(error.code for error in (AccountRejected, AccountExpired))
-"""What another token may mend."""
+"""What other credentials may mend."""
+_CREDENTIALS: Final = frozenset({"token", "refresh_token", "refresh_url", "client_id"})
 
 _SEALED: Final = frozenset({"token", "proxy", "refresh_token"})
 
@@ -203,8 +204,7 @@ class AccountBook:
 
     async def change(self, account_id: str, **changes: Any) -> Account:
         """Change fields of an account, for other processes to hear of. Another token ends what the last one brought."""
-        if changes.get("token") is not None and "set_aside" not in changes:
-            changes = _renewal(self.get(account_id), changes["token"]) | changes
+        changes = _consequences(self.get(account_id), changes) | changes
         return await self._write(account_id, changes, also=bump)
 
     async def note(self, account_id: str, **changes: Any) -> Account:
@@ -261,12 +261,12 @@ def _dated(account: Account) -> Account:
     return msgspec.structs.replace(account, expires_at=expiry(account.token))
 
 
-def _renewal(account: Account, token: str) -> dict[str, Any]:
-    """What changes with an account's token: when it ends, and what the last one was set aside for."""
-    changes: dict[str, Any] = {"expires_at": expiry(token)}
-    if account.set_aside in _LOCKED_OUT:
-        changes |= {"set_aside": None, "set_aside_at": None, "rests_until": None, "checked_at": None}
-    return changes
+def _consequences(account: Account, changes: dict[str, Any]) -> dict[str, Any]:
+    """What changes with an account's token, or the way to one: when it ends, and what the last was set aside for."""
+    further: dict[str, Any] = {"expires_at": expiry(changes["token"])} if "token" in changes else {}
+    if account.set_aside in _LOCKED_OUT and changes.keys() & _CREDENTIALS:
+        further |= {"set_aside": None, "set_aside_at": None, "rests_until": None, "checked_at": None}
+    return further
 
 
 async def _nothing(_connection: AsyncConnection) -> None:

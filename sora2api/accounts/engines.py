@@ -6,6 +6,7 @@ from sora2api import drivers
 from sora2api.accounts.access import AccountAccess
 from sora2api.accounts.book import Account, AccountBook
 from sora2api.accounts.proxies import ProxyBook
+from sora2api.accounts.refresh import Refreshes
 from sora2api.drivers import Driver
 from sora2api.egress import Client, GuardedFetch, Sessions, Trace
 from sora2api.egress.trace import untraced
@@ -31,6 +32,7 @@ class Engines:
         self._proxies = proxies
         self._fetch = fetch
         self._trace = trace
+        self.refreshes = Refreshes(book, sessions, proxies, trace=trace)
         self._made: dict[str, tuple[tuple[object, ...], Driver]] = {}
 
     def driver(self, account: Account) -> Driver:
@@ -46,7 +48,7 @@ class Engines:
         client = Client(
             self._sessions,
             base_url=account.base_url,
-            access=AccountAccess(self._book, account.id, self._proxies),
+            access=AccountAccess(self._book, account.id, self._proxies, self.refreshes),
             fetch=self._fetch,
             trace=self._trace,
             account=account.id,

@@ -198,7 +198,7 @@ class Tasks:
                 return await leased, reason
         except BaseException as error:
             leased.cancel()
-            self._pool.release(task_id)
+            self._pool.release(task_id, made=False)
             if not isinstance(error, TimeoutError):
                 raise
             if patience is not None:
@@ -214,7 +214,7 @@ class Tasks:
         try:
             await self._ledger.note(task)
         finally:
-            self._pool.release(task.id)
+            self._pool.release(task.id, made=task.submitted_at is not None or isinstance(error, SubmitUnknown))
 
     async def _try_again(self, job: Job, spec: Spec, task: TaskRecord, error: EngineError) -> None:
         """Raise *error* unless the task may be tried once more, elsewhere or after a pause."""

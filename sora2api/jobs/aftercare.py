@@ -79,7 +79,7 @@ class Aftercare:
                         await self._ledger.note(task)
                     await self._ledger.forget(task)
                 finally:
-                    self._pool.release(task.id, made=task.engine_task is not None)
+                    self._pool.release(task.id, made=task.submitted_at is not None)
 
     async def _found(self, task: TaskRecord) -> bool:
         """Whether the engine had taken a task that was being submitted when its job ended."""

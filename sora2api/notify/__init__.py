@@ -2,13 +2,27 @@
 
 from dataclasses import dataclass
 
+from sora2api.notify.alerts import Alerts, Trouble
 from sora2api.notify.deliveries import Deliveries, Delivery
 from sora2api.notify.endpoints import Endpoint, Endpoints
-from sora2api.notify.events import EVENT_TYPES, JobEnd
+from sora2api.notify.events import ALERTS, EVENT_TYPES, JobEnd
 from sora2api.notify.sender import Sender
 from sora2api.notify.signing import Signer
 
-__all__ = ["EVENT_TYPES", "Deliveries", "Delivery", "Endpoint", "Endpoints", "JobEnd", "Sender", "Signer", "Webhooks"]
+__all__ = [
+    "ALERTS",
+    "EVENT_TYPES",
+    "Alerts",
+    "Deliveries",
+    "Delivery",
+    "Endpoint",
+    "Endpoints",
+    "JobEnd",
+    "Sender",
+    "Signer",
+    "Trouble",
+    "Webhooks",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ beside each other, so that what is slow in one holds nothing up in another.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import InvalidRequest, NotFound
 from sora2api.notify.endpoints import Endpoints
-from sora2api.notify.events import JobEnd, body, names, new_id
+from sora2api.notify.events import ALERTS, JobEnd, body, names, new_id
 from sora2api.store.database import Database
 from sora2api.store.keyset import behind
 from sora2api.store.tables import webhook_deliveries as deliveries
@@ -87,6 +87,12 @@ class Deliveries:
         if rows:
             await connection.execute(insert(deliveries), rows)
         return bool(rows)
+
+    async def put_alerts(self, connection: AsyncConnection, events: Iterable[bytes], *, url: str) -> None:
+        """Within a transaction: have the operator told of *events*. Set `news` when it is committed."""
+        rows = [_row(ALERTS, event, url=url) for event in events]
+        if rows:
+            await connection.execute(insert(deliveries), rows)
 
     async def _asking(self, connection: AsyncConnection, owner: str) -> Sequence[tuple[str, frozenset[str]]]:
         """The endpoints that an owner has, and the events that each asks for."""

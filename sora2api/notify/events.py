@@ -2,12 +2,15 @@
 
 import secrets
 import time
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import orjson
 from msgspec import Struct
 
 EVENT_TYPES: Final = ("video.completed", "video.failed", "video.cancelled", "image.completed", "image.failed")
+ALERTS: Final = "alerts"
+"""Whose the alerts are: their deliveries, and what signs them."""
 _SAMPLE: Final = "0" * 32
 
 
@@ -38,12 +41,21 @@ def new_id() -> str:
 
 def body(event_type: str, job_id: str) -> bytes:
     """A new event. It carries the job's id alone: the receiver asks for the rest with its key."""
+    return _event(event_type, {"id": job_id})
+
+
+def alert(event_type: str, data: Mapping[str, Any]) -> bytes:
+    """A new event for the operator, in the same envelope."""
+    return _event(event_type, data)
+
+
+def _event(event_type: str, data: Mapping[str, Any]) -> bytes:
     event = {
         "id": f"evt_{secrets.token_hex(16)}",
         "object": "event",
         "created_at": int(time.time()),
         "type": event_type,
-        "data": {"id": job_id},
+        "data": data,
     }
     return orjson.dumps(event)
 

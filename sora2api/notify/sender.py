@@ -14,7 +14,7 @@ from sora2api.egress import GuardedFetch
 from sora2api.errors import Sora2ApiError
 from sora2api.notify.deliveries import Deliveries, Due
 from sora2api.notify.endpoints import Endpoints
-from sora2api.notify.events import new_id, sample
+from sora2api.notify.events import ALERTS, new_id, sample
 from sora2api.notify.signing import Signer, signed
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,10 @@ _GONE: Final = 410
 
 
 class Sender:
-    """Delivers what is due while `run` runs. Each delivery is made once at least, always under the same id."""
+    """Delivers what is due while `run` runs. Each delivery is made once at least, always under the same id.
+
+    *fetch* is for URLs that clients give, *own* for the operator's.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Sender:
         signer: Signer,
         fetch: GuardedFetch,
         *,
+        own: GuardedFetch | None = None,
         pauses: Sequence[float] = PAUSES,
         tried_for: float = _TRIED_FOR,
         timeout: float = _TIMEOUT,
@@ -49,6 +53,7 @@ class Sender:
         self._endpoints = endpoints
         self._signer = signer
         self._fetch = fetch
+        self._own = own or fetch
         self._pauses = pauses
         self._tried_for = tried_for
         self._timeout = timeout
@@ -59,7 +64,7 @@ class Sender:
         """Send an endpoint a sample now, once; the status that it answers. No answer is a `ClientError`."""
         endpoint = await self._endpoints.get(endpoint_id, owner=owner)
         keys = await self._endpoints.keys(endpoint_id, owner=owner)
-        return await self._post(new_id(), endpoint.url, sample(event_type), keys)
+        return await self._post(self._fetch, new_id(), endpoint.url, sample(event_type), keys)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -103,7 +108,8 @@ class Sender:
         status: int | None = None
         try:
             async with self._room:
-                status = await self._post(due.id, due.url, due.body, self._keys(due))
+                fetch = self._own if due.owner == ALERTS else self._fetch
+                status = await self._post(fetch, due.id, due.url, due.body, self._keys(due))
         except Sora2ApiError as error:
             trouble = error.message
         else:
@@ -135,9 +141,9 @@ class Sender:
         moment = time.time() + pause * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
         return moment if moment <= due.began_at + self._tried_for else None
 
-    async def _post(self, webhook_id: str, url: str, body: bytes, keys: Sequence[str]) -> int:
+    async def _post(self, fetch: GuardedFetch, webhook_id: str, url: str, body: bytes, keys: Sequence[str]) -> int:
         headers = {"Content-Type": "application/json"} | signed(webhook_id, body, keys, at=time.time())
-        return await self._fetch.post(url, body=body, headers=headers, timeout=self._timeout)
+        return await fetch.post(url, body=body, headers=headers, timeout=self._timeout)
 
 
 class _Lane:

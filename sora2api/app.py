@@ -31,6 +31,7 @@ from sora2api.egress import GuardedFetch, Sessions
 from sora2api.errors import EngineError, Sora2ApiError
 from sora2api.jobs import Jobs
 from sora2api.jobs.opening import Ground, opened
+from sora2api.jobs.troubles import Troubles
 from sora2api.media.files import FileBook
 from sora2api.media.links import Links
 from sora2api.media.receiving import Receiving
@@ -38,7 +39,7 @@ from sora2api.media.store import MediaStore
 from sora2api.media.variants import Variants
 from sora2api.media.workshop import Workshop
 from sora2api.modes import Mode
-from sora2api.notify import Deliveries, Endpoints, Sender, Signer, Webhooks
+from sora2api.notify import Alerts, Deliveries, Endpoints, Sender, Signer, Webhooks
 from sora2api.observe.health import Health
 from sora2api.observe.requests import identify, stamp
 from sora2api.registry import Registry
@@ -108,7 +109,8 @@ async def assembled(
         catalog = Catalog(registry, accounts.pool, database)
         await catalog.load()
         modes = await _modes(stack, registry)
-        webhooks = await _webhooks(stack, database, vault, fetch)
+        own = GuardedFetch(allow=networks(("0.0.0.0/0", "::/0")), route=proxies.default_route)
+        webhooks = await _webhooks(stack, database, vault, fetch, own)
         sandbox = await _sandbox(stack, folder, settings, accounts)
         ground = _ground(
             settings, database, store, accounts, catalog, modes, registry, sessions, webhooks.deliveries, pinned
@@ -118,6 +120,7 @@ async def assembled(
         await _watch(stack, database, first_start, keys, accounts, catalog, webhooks.endpoints, jobs)
         _keep(stack, partial(_note_uses, keys), name="last use of keys")
         _keep(stack, partial(_clean, jobs, webhooks.deliveries), name="cleaning")
+        await _alert(stack, settings, database, accounts, store, webhooks.deliveries)
         health = _health(jobs, store, database, accounts, registry)
         services = Services(
             settings=settings,
@@ -186,15 +189,37 @@ async def _accounts(
     return _Accounts(book, proxies, engines, pool, health)
 
 
-async def _webhooks(stack: AsyncExitStack, database: Database, vault: Secrets, fetch: GuardedFetch) -> Webhooks:
+async def _webhooks(
+    stack: AsyncExitStack, database: Database, vault: Secrets, fetch: GuardedFetch, own: GuardedFetch
+) -> Webhooks:
     """Webhooks, with what delivers them; what is under way at a stop is sent again by the next start."""
     signer = Signer(vault)
     endpoints = Endpoints(database, signer)
     await endpoints.load()
     deliveries = Deliveries(database, endpoints)
-    sender = Sender(deliveries, endpoints, signer, fetch)
+    sender = Sender(deliveries, endpoints, signer, fetch, own=own)
     _keep(stack, sender.run, name="webhooks")
     return Webhooks(endpoints, deliveries, signer, sender)
+
+
+async def _alert(
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    accounts: _Accounts,
+    store: MediaStore,
+    deliveries: Deliveries,
+) -> None:
+    alerts = Alerts(database, deliveries, url=settings.alert_url)
+    await alerts.load()
+    troubles = Troubles(
+        book=accounts.book,
+        pool=accounts.pool,
+        proxies=accounts.proxies,
+        store=store,
+        queue_limit=settings.queue_limit,
+    )
+    _keep(stack, partial(alerts.watch, troubles.now), name="alerts")
 
 
 async def _modes(stack: AsyncExitStack, registry: Registry) -> Mapping[str, Mode]:

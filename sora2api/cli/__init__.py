@@ -12,7 +12,7 @@ COMMANDS = {
     "key": "The API keys of clients and their limits: create, list, show, change, rotate, revoke.",
     "model": "The models: what they cost and who serves them.",
     "usage": "What was made, by day, key, account and model.",
-    "secrets": "The key that secrets are sealed with: rotate.",
+    "secrets": "The key that secrets are sealed with, and what alerts are signed with: rotate, alerts.",
     "job": "The jobs that clients asked for: list, show, pause, resume, cancel.",
     "plugin": "The plugins that are installed, and what became of each.",
 }

@@ -32,6 +32,25 @@ def rotate(*, data_dir: Path, as_json: bool, signatures: bool) -> None:
     run(_rotate(data_dir, signatures=signatures, as_json=as_json))
 
 
+@command.command()
+@state_options
+def alerts(*, data_dir: Path, as_json: bool) -> None:
+    """Show the secret that alerts are signed with."""
+    secret = run(_alerts(data_dir))
+    if as_json:
+        print_json({"signing_secret": secret})
+    else:
+        click.echo(secret)
+
+
+async def _alerts(folder: Path) -> str:
+    from sora2api.notify import ALERTS, Signer
+    from sora2api.store.secrets import Secrets
+
+    async with open_state(folder):
+        return Signer(await asyncio.to_thread(Secrets.open, folder)).callback_secret(ALERTS)
+
+
 async def _rotate(folder: Path, *, signatures: bool, as_json: bool) -> None:
     from sora2api.jobs.faults import point
     from sora2api.store.rotation import begin

@@ -16,7 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sora2api.accounts import AccountBook, Engines, Pool, ProxyBook
 from sora2api.accounts import Health as AccountHealth
 from sora2api.accounts.book import SANDBOX
+from sora2api.accounts.daily import DailyUse
 from sora2api.accounts.probes import Probes
+from sora2api.accounts.proxy_watch import ProxyWatch
 from sora2api.api.cors import Cors
 from sora2api.api.middlewares import errors
 from sora2api.api.routes import add_routes
@@ -28,6 +30,7 @@ from sora2api.auth.keys import KeyBook
 from sora2api.auth.sessions import Sessions as PanelSessions
 from sora2api.catalog import Catalog
 from sora2api.egress import GuardedFetch, Sessions
+from sora2api.egress.trace import Trace, untraced
 from sora2api.errors import EngineError, Sora2ApiError
 from sora2api.jobs import Jobs
 from sora2api.jobs.opening import Ground, opened
@@ -41,7 +44,8 @@ from sora2api.media.workshop import Workshop
 from sora2api.modes import Mode
 from sora2api.notify import Alerts, Deliveries, Endpoints, Sender, Signer, Webhooks
 from sora2api.observe.health import Health
-from sora2api.observe.requests import identify, stamp
+from sora2api.observe.log import RequestLog
+from sora2api.observe.requests import LOG, identify, stamp
 from sora2api.registry import Registry
 from sora2api.sandbox.child import SandboxChild
 from sora2api.settings import Settings
@@ -105,7 +109,9 @@ async def assembled(
         proxies = ProxyBook(database, vault, default=settings.default_proxy, failure=settings.proxy_failure)
         await proxies.load()
         fetch = GuardedFetch(allow=networks(settings.fetch_allow), route=proxies.default_route)
-        accounts = await _accounts(stack, settings, database, vault, registry, sessions, proxies, fetch)
+        requests = _requests(stack, settings, database)
+        trace = requests.call if settings.log_requests else untraced
+        accounts = await _accounts(stack, settings, database, vault, registry, sessions, proxies, fetch, trace)
         catalog = Catalog(registry, accounts.pool, database)
         await catalog.load()
         modes = await _modes(stack, registry)
@@ -116,10 +122,11 @@ async def assembled(
             settings, database, store, accounts, catalog, modes, registry, sessions, webhooks.deliveries, pinned
         )
         jobs = await stack.enter_async_context(opened(ground))
+        jobs.when_over(requests.ended)
         links = Links(vault.derived("links"), lifetime=settings.output_lifetime)
         await _watch(stack, database, first_start, keys, accounts, catalog, webhooks.endpoints, jobs)
         _keep(stack, partial(_note_uses, keys), name="last use of keys")
-        _keep(stack, partial(_clean, jobs, webhooks.deliveries), name="cleaning")
+        _keep(stack, partial(_clean, jobs, webhooks.deliveries, requests), name="cleaning")
         await _alert(stack, settings, database, accounts, store, webhooks.deliveries)
         health = _health(jobs, store, database, accounts, registry)
         services = Services(
@@ -138,6 +145,8 @@ async def assembled(
             parameters=_parameters(modes),
         )
         app = _application(services, health)
+        if settings.log_requests:
+            app[LOG] = requests
         app[panel_keys.SETTINGS] = lambda: settings
         app[panel_keys.SESSIONS] = PanelSessions(database, first_start)
         app[panel_keys.FIRST_START] = first_start
@@ -169,6 +178,16 @@ async def _store(stack: AsyncExitStack, folder: Path, settings: Settings, databa
     return store
 
 
+def _requests(stack: AsyncExitStack, settings: Settings, database: Database) -> RequestLog:
+    """The log of requests; what is left of it at a stop is written when all else has closed."""
+    requests = RequestLog(
+        database, prompts=settings.log_prompts, lifetime=settings.log_lifetime, size=settings.log_size
+    )
+    stack.push_async_callback(requests.flush)
+    _keep(stack, requests.run, name="log of requests")
+    return requests
+
+
 async def _accounts(
     stack: AsyncExitStack,
     settings: Settings,
@@ -178,14 +197,18 @@ async def _accounts(
     sessions: Sessions,
     proxies: ProxyBook,
     fetch: GuardedFetch,
+    trace: Trace,
 ) -> _Accounts:
     book = AccountBook(database, vault)
     await book.load()
-    engines = Engines(registry.drivers, sessions, book=book, proxies=proxies, fetch=fetch)
-    pool = Pool(book, engines, sandbox=settings.sandbox, strategy=settings.strategy)
+    engines = Engines(registry.drivers, sessions, book=book, proxies=proxies, fetch=fetch, trace=trace)
+    stack.push_async_callback(engines.refreshes.close)
+    daily = DailyUse()
+    await daily.load(database)
+    pool = Pool(book, engines, sandbox=settings.sandbox, strategy=settings.strategy, daily=daily)
     health = AccountHealth(book, engines, pool)
     _keep(stack, health.keep_checking, name="checking accounts")
-    _keep(stack, Probes(book, proxies, health).run, name="probing proxies")
+    _keep(stack, ProxyWatch(Probes(book, proxies), proxies, book).run, name="watching proxies")
     return _Accounts(book, proxies, engines, pool, health)
 
 
@@ -356,10 +379,10 @@ async def _note_uses(keys: KeyBook) -> None:
         await keys.note_uses()
 
 
-async def _clean(jobs: Jobs, deliveries: Deliveries) -> None:
+async def _clean(jobs: Jobs, deliveries: Deliveries, requests: RequestLog) -> None:
     """Remove what has expired, a little at a time."""
     while True:
-        if not await jobs.clean_up() + await deliveries.clean_up():
+        if not await jobs.clean_up() + await deliveries.clean_up() + await requests.clean_up():
             await asyncio.sleep(_CLEAN_EVERY)
 
 

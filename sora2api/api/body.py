@@ -10,16 +10,20 @@ from msgspec import Struct
 
 from sora2api.api.services import SERVICES
 from sora2api.errors import InvalidJSON, InvalidValue, TooLarge
+from sora2api.observe.requests import asked
 
 Fields = TypeVar("Fields", bound=Struct)
 
 
 async def json_object(request: web.Request, arrived: Callable[[int], None] | None = None) -> dict[str, Any]:
     """The body; *arrived* is told how long each piece of it is, and may refuse it."""
+    read = await _read(request, arrived)
     try:
-        body = orjson.loads(await _read(request, arrived))
+        body = orjson.loads(read)
     except orjson.JSONDecodeError as error:
+        asked(request, f"<no JSON, {len(read)} bytes>")
         raise InvalidJSON(f"The body is not valid JSON: {error}.") from error
+    asked(request, body)
     if not isinstance(body, dict):
         raise InvalidJSON("The body must be a JSON object.")
     return body

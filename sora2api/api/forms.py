@@ -17,6 +17,7 @@ from sora2api.api.inputs import Inputs
 from sora2api.api.services import SERVICES
 from sora2api.errors import InvalidRequest, InvalidValue, TooLarge, UnsupportedMediaType
 from sora2api.media.store import Arrival
+from sora2api.observe.requests import asked
 
 _NAME: Final = re.compile(r"^([^\[\]]+)((?:\[[^\[\]]*\])*)$")
 _KEY: Final = re.compile(r"\[([^\[\]]*)\]")
@@ -58,7 +59,19 @@ async def _form(request: web.Request, inputs: Inputs) -> Sent:
             await _take(part, part.name, body, inputs)
     except (ValueError, AssertionError, HttpProcessingError) as error:
         raise InvalidRequest("The form is damaged.") from error
+    finally:
+        asked(request, _said(body))
     raise TooLarge(f"The form has more than {_MOST_FIELDS} fields.")
+
+
+def _said(body: Sent) -> dict[str, Any]:
+    """A form as the log of requests keeps it: of files, what they are."""
+    return body.fields | {
+        field: [
+            {"filename": file.name, "content_type": file.media.content_type, "bytes": file.bytes} for file in arrivals
+        ]
+        for field, arrivals in body.files.items()
+    }
 
 
 async def _take(part: BodyPartReader, name: str, body: Sent, inputs: Inputs) -> None:

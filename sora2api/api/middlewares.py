@@ -11,6 +11,7 @@ from aiohttp import web
 from sora2api.api.replies import problem
 from sora2api.api.services import KEY, SERVICES
 from sora2api.errors import ClientError, MethodNotAllowed, NotFound, Sora2ApiError, TooLarge
+from sora2api.observe import requests
 from sora2api.observe.requests import BEGUN
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:  # the error middleware: nothing of ours may reach a client as a traceback
         log.exception("request failed", extra={"path": request.path})
         known = Sora2ApiError()
+    requests.failed(request, known.code)
     if request.writer.output_size:
         raise ConnectionAbortedError(f"A reply that had begun failed: {known.code}.")  # it is cut off
     return problem(known)
@@ -62,7 +64,9 @@ def keyed(handler: Handler) -> Handler:
     async def authenticated(request: web.Request) -> web.StreamResponse:
         services = request.config_dict[SERVICES]
         caller = services.caller(request)
+        requests.called(request, address=caller.address)
         request[KEY] = services.authenticator.authenticate(request.headers, caller)
+        requests.keyed(request, request[KEY].id)
         services.authenticator.admit(request[KEY], caller)
         return await handler(request)
 

@@ -12,10 +12,13 @@ from aiohttp.abc import AbstractStreamWriter
 from sora2api.errors import Sora2ApiError
 from sora2api.media.store import Asset
 from sora2api.modes import Failure
+from sora2api.observe.requests import CODE, tells
 
 
 def reply(data: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_bytes_response(data, dumps=orjson.dumps, status=status, headers=headers)
+    response = web.json_bytes_response(data, dumps=orjson.dumps, status=status, headers=headers)
+    tells(response, data)
+    return response
 
 
 class _KeptFile(web.FileResponse):
@@ -26,6 +29,8 @@ class _KeptFile(web.FileResponse):
         self._file = path
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        if self.prepared:  # it was written whole before the server came to it
+            return None
         wanted = request.headers.get(hdrs.IF_RANGE, "")
         if wanted.endswith('"') and wanted != await asyncio.to_thread(self._tag):
             others = {name: value for name, value in request.headers.items() if name.lower() != "range"}
@@ -64,4 +69,6 @@ def problem(error: Sora2ApiError | Failure, **beside: Any) -> web.Response:
     headers = {"x-should-retry": "true" if ours is not None and ours.retry else "false"}
     if ours is not None and ours.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(ours.retry_after))
-    return reply({"error": error_object(error)} | beside, status=error.status, headers=headers)
+    response = reply({"error": error_object(error)} | beside, status=error.status, headers=headers)
+    response[CODE] = error.code
+    return response

@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 from aiohttp_sse import EventSourceResponse
 
+from sora2api.observe.requests import tells
+
 
 class Stream(EventSourceResponse):
     """A stream that says every *heartbeat* seconds that it is alive."""
@@ -17,6 +19,7 @@ class Stream(EventSourceResponse):
 
     async def tell(self, data: Any, *, number: int | None = None, event: str | None = None) -> None:
         """Send *data* as JSON."""
+        tells(self, data)
         await self._say(orjson.dumps(data).decode(), number=number, event=event)
 
     async def done(self) -> None:

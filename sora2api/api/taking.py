@@ -12,7 +12,7 @@ from sora2api.errors import InvalidValue
 from sora2api.jobs import JobRecord, Once
 from sora2api.media.store import Arrival
 from sora2api.modes import Request
-from sora2api.observe.requests import REQUEST_ID
+from sora2api.observe.requests import REQUEST_ID, made
 
 _LONGEST_KEY: Final = 255
 _DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
@@ -24,7 +24,7 @@ _DEFAULT_WAIT: Final = 60.0
 async def take(http: web.Request, asked: Request, arrivals: Collection[Arrival]) -> JobRecord:
     """The job of a request: a new one, or the one that this very request made before."""
     jobs = http.config_dict[SERVICES].jobs
-    return await jobs.take(
+    job = await jobs.take(
         asked,
         arrivals,
         once=_once(http),
@@ -32,6 +32,8 @@ async def take(http: web.Request, asked: Request, arrivals: Collection[Arrival])
         request_id=http[REQUEST_ID],
         limits=http[KEY].limits,
     )
+    made(http, job.id, mode=job.mode, model=job.model, prompt=job.prompt)
+    return job
 
 
 def _once(http: web.Request) -> Once:

@@ -17,6 +17,7 @@ from sora2api.jobs import JobRecord, Numbered
 from sora2api.jobs.records import Status, encode
 from sora2api.media.variants import VARIANTS
 from sora2api.modes import Media
+from sora2api.observe.requests import forget
 
 _POLL_AFTER: Final = 1000
 _POLL_LEAST: Final = 500
@@ -72,6 +73,8 @@ def _statuses(given: str | None) -> tuple[Status, ...]:
 async def delete_video(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     job_id = request.match_info["id"]
+    await services.jobs.cancel(job_id, owner=request[KEY].id)
+    await forget(request, job_id)  # first, so that who asks again after a crash in between is not told that all is gone
     await services.jobs.delete(job_id, owner=request[KEY].id)
     return reply({"id": job_id, "object": "video.deleted", "deleted": True})
 

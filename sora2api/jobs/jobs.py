@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractContextManager, aclosing
 from typing import Final
 
@@ -13,6 +13,7 @@ from sora2api.auth.limits import UNLIMITED, Limits
 from sora2api.errors import Draining, IntakePaused, NotFound, QueueFull, Starting
 from sora2api.jobs.allowance import Left, left
 from sora2api.jobs.characters import CharacterBook, CharacterRecord
+from sora2api.jobs.cleaning import Cleaner
 from sora2api.jobs.intake import Intake
 from sora2api.jobs.ledger import Ledger, Numbered
 from sora2api.jobs.once import Once, Requests, digest
@@ -48,6 +49,7 @@ class Jobs:
         characters: CharacterBook,
         tally: Tally,
         gate: Gate,
+        cleaner: Cleaner,
         queue_limit: int,
     ) -> None:
         self._characters = characters
@@ -60,6 +62,7 @@ class Jobs:
         self._store = store
         self._pool = pool
         self._gate = gate
+        self._cleaner = cleaner
         self._queue_limit = queue_limit
         self._recent: dict[str, JobRecord] = {}
         self._stopping = asyncio.Event()
@@ -198,6 +201,10 @@ class Jobs:
         """The picture that stands for a video."""
         return await self._store.of_job(job.id, "frame")
 
+    def when_over(self, told: Callable[[str], None]) -> None:
+        """Have *told* called with the id of each job that ends from now on."""
+        self._runner.told.append(told)
+
     async def wait(self, job_id: str, *, seconds: float) -> bool:
         """Wait until a job is over, at most so long and not into a stop of the server; whether it is over."""
         live = self._runner.live.get(job_id)
@@ -266,7 +273,7 @@ class Jobs:
 
     async def _delete(self, job_id: str) -> None:
         await self._store.remove((assets.c.job_id == job_id) & (assets.c.role != "character"))
-        await self._ledger.delete(job_id)
+        await self._ledger.delete((job_id,))
         self._recent.pop(job_id, None)
 
     async def character(self, character_id: str, *, owner: str) -> CharacterRecord:
@@ -283,16 +290,14 @@ class Jobs:
         record = await self.character(character_id, owner=owner)
         await self._runner.dismiss(record.character)
 
-    async def clean_up(self, *, at_most: int = 200) -> int:
-        """Remove files that have expired; how many. The jobs stay, without their files. Old keys are forgotten."""
+    async def clean_up(self) -> int:
+        """Remove some of the files that have expired and of the jobs that are over for long; how many there were."""
         in_use = {asset for live in self._runner.live.values() for asset in live.uses()}
-        expired = select(assets.c.id).where(assets.c.expires_at < time.time()).where(assets.c.id.not_in(in_use))
-        async with self._database.reading() as connection:
-            removable = (await connection.execute(expired.limit(at_most))).scalars().all()
+        gone = await self._cleaner.jobs(in_use=in_use)
+        for job_id in gone:
+            self._recent.pop(job_id, None)
         await self._requests.forget()
-        if removable:
-            await self._store.remove(assets.c.id.in_(removable))
-        return len(removable)
+        return len(gone) + await self._cleaner.files(in_use=in_use)
 
     async def counts(self) -> dict[str, int]:
         """How many jobs there are in each state."""

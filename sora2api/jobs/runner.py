@@ -67,6 +67,8 @@ class Runner:
         http: Callable[[], aiohttp.ClientSession],
     ) -> None:
         self.live: dict[str, LiveJob] = {}
+        self.told: list[Callable[[str], None]] = []
+        """What is called with the id of each job that ends."""
         self.pace = Pace()
         self._modes = modes
         self._carrier = carrier
@@ -239,6 +241,8 @@ class Runner:
         job.feed.publish(milestone)
         del self.live[record.id]
         job.over.set()
+        for told in self.told:
+            told(record.id)
         log.info("job ended", extra={"job": record.id, "status": status, "code": error.code if error else None})
         await self._clear(job)
 

@@ -26,7 +26,7 @@ def test_an_engine_that_is_killed_and_comes_back_finishes_what_it_had_and_takes_
     for job in (*before, *meanwhile):
         day.completed(job)
     assert rig.creates() == 6
-    day.settled(says=("poll failed .*code=connect_fault",))
+    day.settled(says=("poll failed .*code=engine_unreachable",))
 
 
 @pytest.mark.slow
@@ -36,7 +36,7 @@ def test_when_all_accounts_rest_jobs_wait_for_the_first_that_is_back(rig):
     rig.connect("--set", "dialect=sandbox", name="late", token=LATE)
     rig.start_server("--poll-interval", "0.5")
     day = BadDay(rig)
-    for seconds in (2, 60):
+    for seconds in (6, 60):
         rig.misbehave(**SUBMIT, status=429, headers={"Retry-After": str(seconds)})
     began = time.monotonic()
     first = day.begin()
@@ -48,7 +48,7 @@ def test_when_all_accounts_rest_jobs_wait_for_the_first_that_is_back(rig):
     assert "engine_rate_limited" in waiting["waiting_for"]
     assert types(day.completed(first)).count("task_retried") == 2
     day.completed(second)
-    assert 1 < time.monotonic() - began < 30
+    assert 5 < time.monotonic() - began < 30
     day.settled(creates=2, says=("account set aside .*account=box", "account set aside .*account=late"))
 
 

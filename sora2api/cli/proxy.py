@@ -1,0 +1,183 @@
+"""`sora2api proxy`: the listed proxies, and how they are."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sora2api.cli.state import load_settings, open_state, print_json, print_table, run, state_options
+
+if TYPE_CHECKING:
+    from sora2api.accounts import AccountBook, ProxyBook
+    from sora2api.accounts.probes import Probes
+    from sora2api.accounts.proxies import Proxy
+
+
+@click.group(name="proxy")
+def command() -> None:
+    """The proxies that accounts go through, by name. A running server takes changes over within two seconds."""
+
+
+@command.command()
+@click.argument("name")
+@click.argument("url")
+@state_options
+def add(*, name: str, url: str, data_dir: Path, as_json: bool) -> None:
+    """List a proxy under a NAME. Its URL begins with http, https, socks4, socks5 or socks5h."""
+    run(_add(data_dir, name, url, as_json=as_json))
+
+
+@command.command(name="list")
+@state_options
+def list_(*, data_dir: Path, as_json: bool) -> None:
+    """List the proxies, with their latency and the accounts on each."""
+    run(_list(data_dir, as_json=as_json))
+
+
+@command.command()
+@click.argument("name")
+@state_options
+def remove(*, name: str, data_dir: Path, as_json: bool) -> None:
+    """Take a proxy that nobody names off the list."""
+    run(_remove(data_dir, name, as_json=as_json))
+
+
+@command.command()
+@click.argument("name")
+@state_options
+def enable(*, name: str, data_dir: Path, as_json: bool) -> None:
+    """Use a proxy; one that was quarantined is taken back."""
+    back = {"enabled": True, "checked_at": None, "down": None, "down_at": None}
+    run(_change(data_dir, name, back, as_json=as_json))
+
+
+@command.command()
+@click.argument("name")
+@state_options
+def disable(*, name: str, data_dir: Path, as_json: bool) -> None:
+    """Send nothing more through a proxy; its accounts are moved or rested, as if it had failed."""
+    run(_change(data_dir, name, {"enabled": False}, as_json=as_json))
+
+
+@command.command()
+@click.argument("name")
+@state_options
+def test(*, name: str, data_dir: Path, as_json: bool) -> None:
+    """Try a proxy: open a way to the engine of an account on it, or be greeted where there is none."""
+    if not run(_test(data_dir, name, as_json=as_json)):
+        raise SystemExit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    proxies: "ProxyBook"
+    accounts: "AccountBook"
+    probes: "Probes"
+
+
+@asynccontextmanager
+async def _opened(folder: Path) -> AsyncIterator[_State]:
+    from sora2api.accounts import AccountBook, ProxyBook
+    from sora2api.accounts.probes import Probes
+    from sora2api.store.secrets import Secrets
+
+    async with open_state(folder) as database:
+        settings = (await load_settings(folder, database)).settings
+        vault = await asyncio.to_thread(Secrets.open, folder)
+        proxies = ProxyBook(database, vault, default=settings.default_proxy, failure=settings.proxy_failure)
+        await proxies.load()
+        accounts = AccountBook(database, vault)
+        await accounts.load()
+        yield _State(proxies, accounts, Probes(accounts, proxies))
+
+
+async def _add(folder: Path, name: str, url: str, *, as_json: bool) -> None:
+    async with _opened(folder) as state:
+        proxy = await state.proxies.add(name, url)
+        _say(proxy, as_json=as_json)
+
+
+async def _list(folder: Path, *, as_json: bool) -> None:
+    async with _opened(folder) as state:
+        uses = state.probes.uses()
+    if as_json:
+        print_json([_public(proxy) | {"accounts": len(uses.get(proxy.url, ()))} for proxy in state.proxies.all()])
+        return
+    rows = [
+        (proxy.name, _public(proxy)["url"], str(len(uses.get(proxy.url, ()))), _latency(proxy.latency), _state(proxy))
+        for proxy in state.proxies.all()
+    ]
+    print_table(
+        ("name", "proxy", "accounts", "latency", "state"), rows, empty="No proxies yet: sora2api proxy add NAME URL"
+    )
+
+
+async def _remove(folder: Path, name: str, *, as_json: bool) -> None:
+    from sora2api.errors import InvalidValue
+
+    async with _opened(folder) as state:
+        proxy = state.proxies.named(name)
+        names = (proxy.id, proxy.name)
+        users = [a.name for a in state.accounts.all() if a.removed_at is None and a.proxy in names]
+        if state.proxies.word(None) in names:
+            users.append("the setting default_proxy")
+        if users:
+            raise InvalidValue(f"{proxy.name} is still named by {', '.join(users)}.", param="name")
+        await state.proxies.remove(proxy.id)
+        _say(proxy, as_json=as_json)
+
+
+async def _change(folder: Path, name: str, changes: dict[str, Any], *, as_json: bool) -> None:
+    async with _opened(folder) as state:
+        proxy = await state.proxies.change(state.proxies.named(name).id, **changes)
+        _say(proxy, as_json=as_json)
+
+
+async def _test(folder: Path, name: str, *, as_json: bool) -> bool:
+    from sora2api.errors import ProxyFault
+
+    async with _opened(folder) as state:
+        proxy = state.proxies.named(name)
+        users = state.probes.uses().get(proxy.url, [])
+        trouble, latency = None, None
+        try:
+            latency = await state.probes.probe(proxy.url, users)
+        except ProxyFault as error:
+            trouble = str(error.__cause__ or error)
+    if as_json:
+        print_json({"id": proxy.id, "name": proxy.name, "latency": latency, "trouble": trouble})
+    elif latency is None:
+        click.echo(f"{proxy.name} does not let us through: {trouble}")
+    else:
+        how = f"opened a way to the engine of {users[0].name}" if users else "answers (no account is on it)"
+        click.echo(f"{proxy.name} {how} in {_latency(latency)}.")
+    return latency is not None
+
+
+def _public(proxy: "Proxy") -> dict[str, Any]:
+    """A proxy without its credentials."""
+    from sora2api.egress.proxies import shown
+
+    fields = {name: getattr(proxy, name) for name in ("id", "name", "enabled", "checked_at", "latency", "down")}
+    return fields | {"url": shown(proxy.url), "state": _state(proxy)}
+
+
+def _state(proxy: "Proxy") -> str:
+    if not proxy.enabled:
+        return "disabled"
+    return "ready" if proxy.down is None else proxy.down
+
+
+def _latency(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1000:.0f} ms"
+
+
+def _say(proxy: "Proxy", *, as_json: bool) -> None:
+    if as_json:
+        print_json(_public(proxy))
+    else:
+        click.echo(f"Done: {proxy.name}.")

@@ -184,12 +184,12 @@ class Ledger:
                     found[row.job_id].events.append(_numbered(row))
         return list(found.values())
 
-    async def delete(self, job_id: str) -> None:
-        """Remove a job and all that is written of it but its live tasks, which `forget` removes when they end."""
+    async def delete(self, job_ids: Collection[str]) -> None:
+        """Remove jobs and all that is written of them but their live tasks, which `forget` removes when they end."""
 
         async def write(connection: AsyncConnection) -> None:
-            await connection.execute(delete(tasks).where(tasks.c.job_id == job_id, tasks.c.ended_at.is_not(None)))
-            await connection.execute(delete(jobs).where(jobs.c.id == job_id))
+            await connection.execute(delete(tasks).where(tasks.c.job_id.in_(job_ids), tasks.c.ended_at.is_not(None)))
+            await connection.execute(delete(jobs).where(jobs.c.id.in_(job_ids)))
 
         await self._database.write(write)
 

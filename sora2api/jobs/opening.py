@@ -11,6 +11,7 @@ from sora2api.catalog import Catalog
 from sora2api.jobs.aftercare import Aftercare
 from sora2api.jobs.carry import Carrier
 from sora2api.jobs.characters import CharacterBook
+from sora2api.jobs.cleaning import Cleaner
 from sora2api.jobs.deadlines import Deadlines
 from sora2api.jobs.fetch import Fetches
 from sora2api.jobs.intake import Intake
@@ -178,6 +179,7 @@ def _jobs(
         requests=requests,
         characters=characters,
         tally=tally,
+        cleaner=Cleaner(on.database, on.store, ledger, job_lifetime=on.settings.job_lifetime),
         gate=Gate(on.database, paused=on.settings.paused, pinned="paused" in on.pinned),
         queue_limit=on.settings.queue_limit,
     )

@@ -75,6 +75,10 @@ users = Table(
     Column("password", String(200), nullable=False),
     Column("must_change", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("role", String(16), nullable=False, server_default="administrator"),
+    Column("totp", LargeBinary),
+    Column("recovery", LargeBinary, nullable=False, server_default="[]"),
+    Column("disabled_at", Float),
 )
 
 sessions = Table(
@@ -85,6 +89,37 @@ sessions = Table(
     Column("csrf", String(64), nullable=False),
     Column("created_at", Float, nullable=False),
     Column("seen_at", Float, nullable=False),
+    Column("proved_at", Float),  # when the password was last given
+    Column("address", String(64)),
+    Column("agent", String(200)),
+)
+
+panel_keys = Table(
+    "panel_keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("hint", String(16), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("last_used_at", Float),
+    Column("revoked_at", Float),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("created_at", Float, nullable=False),
+    Column("user", String(100), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("operation", String(64), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("before", LargeBinary),
+    Column("after", LargeBinary),
+    Index("ix_audit_created_at", "created_at", "id"),
 )
 
 accounts = Table(

@@ -1,0 +1,43 @@
+"""The parts of the server that the panel works with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from sora2api.accounts import AccountBook, Engines, Health, Pool, ProxyBook
+from sora2api.auth.audit import Audit
+from sora2api.auth.keys import KeyBook
+from sora2api.catalog import Catalog
+from sora2api.jobs import Jobs
+from sora2api.media.links import Links
+from sora2api.media.store import MediaStore
+from sora2api.notify import Webhooks
+from sora2api.registry import Registry
+from sora2api.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """What pages and operations read and change. *settings* are those in force now."""
+
+    folder: Path
+    settings: Callable[[], Settings]
+    jobs: Jobs
+    accounts: AccountBook
+    engines: Engines
+    pool: Pool
+    health: Health
+    proxies: ProxyBook
+    keys: KeyBook
+    catalog: Catalog
+    registry: Registry
+    webhooks: Webhooks
+    store: MediaStore
+    links: Links
+    audit: Audit
+
+
+OFFICE: Final = web.AppKey("OFFICE", Office)

@@ -1,0 +1,109 @@
+"""What an operator can do: each operation once, with two faces, a page's form and the admin API."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+from msgspec import Struct
+
+from sora2api.auth.users import Role
+from sora2api.errors import Forbidden, InvalidValue
+from sora2api.web.office import Office
+
+RANK: Final = {role: rank for rank, role in enumerate(get_args(Role))}
+
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where an operation is done: the server's parts, and who asks. *base* is what links begin with."""
+
+    office: Office
+    user: str
+    role: Role
+    address: str
+    base: str
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What an operation has changed: *value* is for who asked, the rest for the audit, and without secrets."""
+
+    subject: str
+    value: Any = None
+    before: Any = None
+    after: Any = None
+
+
+class Nothing(Struct, frozen=True):
+    """No fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One thing that can be done.
+
+    *does* gets the desk and the decoded fields, those of the path, the query and the body together. One that changes
+    something returns a `Change`, and is written to the audit. *done* is the sentence that a page shows afterwards, with
+    `{subject}` in it; *undo* names the operation that takes the same fields and makes it as it was.
+    """
+
+    name: str
+    method: Method
+    path: str
+    summary: str
+    does: Callable[[Desk, Any], Awaitable[Any]]
+    gives: Any
+    takes: type[Struct] = Nothing
+    role: Role = "viewer"
+    done: str = ""
+    undo: str | None = None
+
+    @property
+    def changes(self) -> bool:
+        return self.method != "GET"
+
+
+async def perform(operation: Operation, desk: Desk, fields: Mapping[str, Any], *, typed: bool) -> Any:
+    """Do it, if the role allows; what it returns. Untyped *fields* are text, as forms and queries have them.
+
+    A change is on record before it is tried, with its outcome after: the audit misses nothing that a crash cut short.
+    """
+    if RANK[desk.role] < RANK[operation.role]:
+        raise Forbidden(f"This needs the role {operation.role}; you are {desk.role}.")
+    asked = decode(operation.takes, fields, typed=typed)
+    if not operation.changes:
+        return await operation.does(desk, asked)
+    audit = desk.office.audit
+    entry = await audit.begin(user=desk.user, address=desk.address, operation=operation.name)
+    try:
+        change: Change = await operation.does(desk, asked)
+    except Exception as error:
+        await audit.failed(entry, type(error).__name__)
+        raise
+    await audit.done(entry, subject=change.subject, before=change.before, after=change.after)
+    return change
+
+
+def decode(kind: type[Struct], fields: Mapping[str, Any], *, typed: bool) -> Any:
+    """The *fields* as a struct. Raises `InvalidValue`, with the field at fault."""
+    known = {name: value for name, value in fields.items() if name in kind.__struct_fields__}
+    if not typed:
+        known = {name: _untyped(kind, name, value) for name, value in known.items()}
+    try:
+        return msgspec.convert(known, kind, strict=typed)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$.")
+        raise InvalidValue(f"{message}.", param=path.rstrip("`") or None) from error
+
+
+def _untyped(kind: type[Struct], name: str, value: Any) -> Any:
+    """An empty field of a form is none; one that may be many is split at commas."""
+    told = next(field for field in msgspec.structs.fields(kind) if field.name == name)
+    text = str(told.type)
+    if isinstance(value, str) and not value and ("None" in text):
+        return None
+    if isinstance(value, str) and ("tuple[" in text or "list[" in text):
+        return [part.strip() for part in value.replace("\n", ",").split(",") if part.strip()]
+    return value

@@ -1,0 +1,1 @@
+"""What an operator can do, a module for each kind of thing."""

@@ -1,0 +1,58 @@
+"""The panel's words in the reader's language: gettext catalogs, chosen by a cookie, else by the browser."""
+
+import gettext as catalogs
+from collections.abc import Mapping
+from contextvars import ContextVar
+from importlib.resources import files
+from io import BytesIO
+from typing import Final
+
+from aiohttp import web
+from babel import negotiate_locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский", "zh": "中文"}
+COOKIE: Final = "sora2api_language"
+_SOURCE: Final = "en"
+
+LANGUAGE: Final[ContextVar[str]] = ContextVar("language", default=_SOURCE)
+
+
+def _catalog(language: str) -> catalogs.NullTranslations:
+    if language == _SOURCE:
+        return catalogs.NullTranslations()
+    source = files("sora2api.web") / "locales" / f"{language}.po"
+    compiled = BytesIO()
+    write_mo(compiled, read_po(BytesIO(source.read_bytes()), locale=language))
+    compiled.seek(0)
+    return catalogs.GNUTranslations(compiled)
+
+
+_CATALOGS: Final = {language: _catalog(language) for language in LANGUAGES}
+
+
+def choose(request: web.Request) -> str:
+    """The language of a request's reader."""
+    chosen = request.cookies.get(COOKIE)
+    if chosen in LANGUAGES:
+        return chosen
+    wanted = [part.split(";")[0].strip() for part in request.headers.get("Accept-Language", "").split(",")]
+    found = negotiate_locale([name for name in wanted if name], tuple(LANGUAGES), sep="-")
+    return found or next((name[:2] for name in wanted if name[:2] in LANGUAGES), _SOURCE)
+
+
+def gettext(message: str) -> str:
+    return _CATALOGS[LANGUAGE.get()].gettext(message)
+
+
+def ngettext(one: str, many: str, number: int) -> str:
+    return _CATALOGS[LANGUAGE.get()].ngettext(one, many, number)
+
+
+_ = gettext
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name for a word that is translated later
+    """Mark a *message* to be translated where it is shown."""
+    return message

@@ -24,9 +24,11 @@ from sora2api.api.middlewares import errors
 from sora2api.api.routes import add_routes
 from sora2api.api.services import SERVICES, Services
 from sora2api.auth.address import networks
+from sora2api.auth.audit import Audit
 from sora2api.auth.authenticate import Authenticator
 from sora2api.auth.first_start import FirstStart, Issued
 from sora2api.auth.keys import KeyBook
+from sora2api.auth.panel_keys import PanelKeys
 from sora2api.auth.sessions import Sessions as PanelSessions
 from sora2api.catalog import Catalog
 from sora2api.egress import GuardedFetch, Sessions
@@ -53,6 +55,7 @@ from sora2api.store.database import Database
 from sora2api.store.secrets import Secrets
 from sora2api.store.watch import RevisionWatch
 from sora2api.web import keys as panel_keys
+from sora2api.web.office import OFFICE, Office
 from sora2api.web.sources import ServerOverview, SharedVideos
 
 log = logging.getLogger(__name__)
@@ -150,6 +153,24 @@ async def assembled(
         app[panel_keys.SETTINGS] = lambda: settings
         app[panel_keys.SESSIONS] = PanelSessions(database, first_start)
         app[panel_keys.FIRST_START] = first_start
+        app[panel_keys.PANEL_KEYS] = PanelKeys(database)
+        app[OFFICE] = Office(
+            folder=folder,
+            settings=lambda: settings,
+            jobs=jobs,
+            accounts=accounts.book,
+            engines=accounts.engines,
+            pool=accounts.pool,
+            health=accounts.health,
+            proxies=accounts.proxies,
+            keys=keys,
+            catalog=catalog,
+            registry=registry,
+            webhooks=webhooks,
+            store=store,
+            links=links,
+            audit=Audit(database),
+        )
         app[panel_keys.OVERVIEW] = ServerOverview(
             folder=folder, settings=settings, jobs=jobs, book=accounts.book, pool=accounts.pool, registry=registry
         )

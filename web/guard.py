@@ -6,11 +6,21 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from sora2api.auth.address import Caller, caller, networks
+from sora2api.auth.address import Caller, caller, networks, public_base
 from sora2api.auth.passwords import same
 from sora2api.auth.sessions import Session
-from sora2api.errors import Forbidden, InvalidRequest, Sora2ApiError, TooLarge, UnsupportedMediaType
+from sora2api.auth.users import Role
+from sora2api.errors import (
+    Forbidden,
+    InvalidRequest,
+    Sora2ApiError,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
 from sora2api.web.keys import SESSIONS, SETTINGS
+from sora2api.web.office import OFFICE
+from sora2api.web.operation import Desk
 from sora2api.web.pages import problem
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -21,7 +31,8 @@ SESSION: Final[web.RequestKey[Session | None]] = web.RequestKey("SESSION")
 FORM: Final[web.RequestKey[Mapping[str, str]]] = web.RequestKey("FORM")
 
 POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS: Final = {
     "Content-Security-Policy": POLICY,
@@ -83,9 +94,24 @@ async def refuse_forgeries(request: web.Request, handler: Handler) -> web.Stream
         raise Forbidden("This form was sent by a page of another site.")
     request[FORM] = await _form(request)
     session = request[SESSION]
-    if session is not None and not same(request[FORM].get("csrf", ""), session.csrf):
-        raise Forbidden("This form is out of date: go back, load the page again, and send it once more.")
+    if session is not None:
+        check_csrf(request, session, request[FORM].get("csrf", ""))
     return await handler(request)
+
+
+def check_csrf(request: web.Request, session: Session, given: str) -> None:
+    """Raise `Forbidden` where a change does not come from a page of ours, in that session."""
+    if not _from_own_page(request):
+        raise Forbidden("This form was sent by a page of another site.")
+    if not same(given, session.csrf):
+        raise Forbidden("This form is out of date: go back, load the page again, and send it once more.")
+
+
+def desk(request: web.Request, *, user: str, role: Role) -> Desk:
+    """The desk at which *user* works."""
+    office = request.config_dict[OFFICE]
+    who = request[CALLER]
+    return Desk(office, user, role, who.address, public_base(who, office.settings().public_url))
 
 
 def signed_in(handler: Handler) -> Handler:
@@ -100,6 +126,14 @@ def signed_in(handler: Handler) -> Handler:
         return await handler(request)
 
     return guarded
+
+
+def session(request: web.Request) -> Session:
+    """The session of a page that is for those who have `signed_in`."""
+    found = request[SESSION]
+    if found is None:
+        raise Unauthenticated("Log in first.")
+    return found
 
 
 def _from_own_page(request: web.Request) -> bool:

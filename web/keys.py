@@ -7,6 +7,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from sora2api.auth.first_start import FirstStart
+from sora2api.auth.panel_keys import PanelKeys
 from sora2api.auth.sessions import Sessions
 from sora2api.settings import Settings
 
@@ -77,6 +78,7 @@ class Shares(Protocol):
 
 SETTINGS: Final[web.AppKey[Callable[[], Settings]]] = web.AppKey("SETTINGS")
 SESSIONS: Final = web.AppKey("SESSIONS", Sessions)
+PANEL_KEYS: Final = web.AppKey("PANEL_KEYS", PanelKeys)
 FIRST_START: Final = web.AppKey("FIRST_START", FirstStart)
 OVERVIEW: Final[web.AppKey[OverviewSource]] = web.AppKey("OVERVIEW")
 SHARES: Final[web.AppKey[Shares]] = web.AppKey("SHARES")

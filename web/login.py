@@ -6,9 +6,11 @@ from sora2api.auth import passwords
 from sora2api.auth.first_start import FILE
 from sora2api.auth.sessions import LONGEST, Session, WrongLogin
 from sora2api.errors import InvalidValue, TooManyAttempts
+from sora2api.web import words
 from sora2api.web.guard import CALLER, COOKIE, FORM, SESSION, signed_in
 from sora2api.web.keys import SESSIONS
 from sora2api.web.pages import THEME_COOKIE, THEMES, page
+from sora2api.web.words import LANGUAGES
 
 YEAR = 365 * 86400
 
@@ -21,6 +23,7 @@ def routes() -> list[web.AbstractRouteDef]:
         web.post("/password", change_password),
         web.post("/logout", log_out, name="logout"),
         web.post("/theme", choose_theme, name="theme"),
+        web.post("/language", choose_language, name="language"),
     ]
 
 
@@ -73,6 +76,15 @@ async def choose_theme(request: web.Request) -> web.Response:
     theme = request[FORM].get("theme", "")
     if theme in THEMES:
         response.set_cookie(THEME_COOKIE, theme, max_age=YEAR, path=_root(request), httponly=True, samesite="Strict")
+    return response
+
+
+@signed_in
+async def choose_language(request: web.Request) -> web.Response:
+    response = _go(request, "overview")
+    language = request[FORM].get("language", "")
+    if language in LANGUAGES:
+        response.set_cookie(words.COOKIE, language, max_age=YEAR, path="/", httponly=True, samesite="Strict")
     return response
 
 

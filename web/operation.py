@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, inspect
 
 from sora2api.auth.users import Role
 from sora2api.errors import Forbidden, InvalidValue
@@ -46,7 +46,8 @@ class Operation:
 
     *does* gets the desk and the decoded fields, those of the path, the query and the body together. One that changes
     something returns a `Change`, and is written to the audit. *done* is the sentence that a page shows afterwards, with
-    `{subject}` in it; *undo* names the operation that takes the same fields and makes it as it was.
+    `{subject}` in it; *undo* names the operation that takes the same fields and makes it as it was; *shows* is the
+    template of a page that shows the value, where it is shown only once.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Operation:
     role: Role = "viewer"
     done: str = ""
     undo: str | None = None
+    shows: str | None = None
 
     @property
     def changes(self) -> bool:
@@ -88,9 +90,10 @@ async def perform(operation: Operation, desk: Desk, fields: Mapping[str, Any], *
 
 def decode(kind: type[Struct], fields: Mapping[str, Any], *, typed: bool) -> Any:
     """The *fields* as a struct. Raises `InvalidValue`, with the field at fault."""
-    known = {name: value for name, value in fields.items() if name in kind.__struct_fields__}
+    known = {name: fields[name] for name in kind.__struct_fields__ if name in fields}
     if not typed:
-        known = {name: _untyped(kind, name, value) for name, value in known.items()}
+        kinds = {field.name: inspect.type_info(field.type) for field in msgspec.structs.fields(kind)}
+        known = {name: _untyped(kinds[name], value) for name, value in known.items()}
     try:
         return msgspec.convert(known, kind, strict=typed)
     except msgspec.ValidationError as error:
@@ -98,12 +101,11 @@ def decode(kind: type[Struct], fields: Mapping[str, Any], *, typed: bool) -> Any
         raise InvalidValue(f"{message}.", param=path.rstrip("`") or None) from error
 
 
-def _untyped(kind: type[Struct], name: str, value: Any) -> Any:
-    """An empty field of a form is none; one that may be many is split at commas."""
-    told = next(field for field in msgspec.structs.fields(kind) if field.name == name)
-    text = str(told.type)
-    if isinstance(value, str) and not value and ("None" in text):
-        return None
-    if isinstance(value, str) and ("tuple[" in text or "list[" in text):
+def _untyped(kind: inspect.Type, value: Any) -> Any:
+    """What a form's text stands for: an empty field is none where that may be; one that may be many is split."""
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    if not isinstance(value, str):
+        return value
+    if any(isinstance(each, inspect.VarTupleType | inspect.ListType) for each in kinds):
         return [part.strip() for part in value.replace("\n", ",").split(",") if part.strip()]
-    return value
+    return None if not value and any(isinstance(each, inspect.NoneType) for each in kinds) else value

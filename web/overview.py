@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from sora2api.auth.address import public_base
 from sora2api.auth.first_start import DEFAULT_SECRET, FILE
-from sora2api.web.guard import CALLER, SESSION, signed_in
+from sora2api.web.guard import CALLER, session, signed_in
 from sora2api.web.keys import FIRST_START, OVERVIEW, SETTINGS, Overview
-from sora2api.web.pages import page, size
+from sora2api.web.pages import shell, size
 
 Tone = Literal["good", "warn", "bad"]
 
@@ -52,10 +52,11 @@ async def show(request: web.Request) -> web.Response:
     overview = await request.config_dict[OVERVIEW].overview()
     settings = request.config_dict[SETTINGS]()
     holds = request.config_dict[FIRST_START].default_key_holds(request[CALLER])
-    return page(
+    return shell(
         request,
         "overview.html",
-        session=request[SESSION],
+        section="overview",
+        session=session(request),
         overview=overview,
         line=status_line(overview),
         counts=[(label, tone, overview.jobs.get(status, 0)) for status, label, tone in _STATUSES],

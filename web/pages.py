@@ -3,18 +3,40 @@
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import unquote
 
 import aiohttp_jinja2
 import jinja2
+import msgspec
 from aiohttp import web
+from jinja2.ext import InternationalizationExtension
+from msgspec import Struct
 
+from sora2api.auth.sessions import Session
 from sora2api.observe.requests import REQUEST_ID
+from sora2api.web.words import LANGUAGE, LANGUAGES, choose, gettext, ngettext
 
+SAID: Final = "sora2api_said"
+"""The cookie that carries what is said of a form to the page after it."""
 THEME_COOKIE: Final = "sora2api_theme"
 THEMES: Final = ("system", "light", "dark")
 
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB", "PB")
+
+
+class Undo(Struct, frozen=True):
+    """The operation that takes another back, with its fields."""
+
+    operation: str
+    fields: dict[str, str]
+
+
+class Said(Struct, frozen=True):
+    """What is said of a form that was sent."""
+
+    text: str
+    undo: Undo | None = None
 
 
 def set_up(app: web.Application, *, static: str) -> None:
@@ -24,10 +46,12 @@ def set_up(app: web.Application, *, static: str) -> None:
         loader=jinja2.PackageLoader("sora2api.web"),
         filters={"size": size, "count": count, "exact": exact, "span": span},
         undefined=jinja2.StrictUndefined,
+        extensions=[InternationalizationExtension],
         auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     app[aiohttp_jinja2.static_root_key] = static
     compile_all(templates)
 
@@ -41,10 +65,35 @@ def compile_all(templates: jinja2.Environment) -> None:
 def page(request: web.Request, template: str, *, status: int = 200, **context: Any) -> web.Response:
     """The HTML page of a *template*. Never stored: it may show what the next user of the browser must not see."""
     theme = request.cookies.get(THEME_COOKIE, "")
-    shown = context | {"theme": theme if theme in THEMES else "system", "request_id": request.get(REQUEST_ID)}
+    LANGUAGE.set(choose(request))
+    shown = context | {
+        "theme": theme if theme in THEMES else "system",
+        "language": LANGUAGE.get(),
+        "languages": LANGUAGES,
+        "request_id": request.get(REQUEST_ID),
+    }
     response = aiohttp_jinja2.render_template(template, request, shown, status=status)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def shell(request: web.Request, template: str, *, section: str, session: Session, **context: Any) -> web.Response:
+    """A page within the panel's navigation, in the *section* it belongs to; with what was said of the last form."""
+    said = request.cookies.get(SAID)
+    mounted = frozenset(request.app.router.named_resources())
+    shown = {"section": section, "session": session, "mounted": mounted, "said": _said(said)}
+    response = page(request, template, **shown, **context)
+    if said is not None:
+        response.del_cookie(SAID, path="/admin")
+    return response
+
+
+def _said(cookie: str | None) -> Said | None:
+    """What was said of a form; nothing where the cookie is none of ours."""
+    try:
+        return None if cookie is None else msgspec.json.decode(unquote(cookie), type=Said)
+    except msgspec.DecodeError:
+        return None
 
 
 def problem(request: web.Request, status: int, why: str, *, retry_after: float | None = None) -> web.Response:

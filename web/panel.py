@@ -6,7 +6,8 @@ from typing import ClassVar, Final
 from aiohttp import web
 
 from sora2api.registry import API_VERSION, App
-from sora2api.web import guard, login, overview, pages, share
+from sora2api.web import api, forms, guard, login, overview, pages, share
+from sora2api.web.views import proxies
 
 ROOT: Final = "/admin"
 SHARE_ROOT: Final = "/p"
@@ -22,6 +23,7 @@ class Panel(App):
     def mount(self, app: web.Application) -> None:
         app.router.add_get("/", _to_panel)
         app.add_subapp(SHARE_ROOT, _shares())
+        app.add_subapp(ROOT + api.ROOT, api.app())
         app.add_subapp(ROOT, _admin())
 
 
@@ -33,6 +35,8 @@ def _admin() -> web.Application:
             web.get("", _to_panel),
             web.get("/", overview.show, name="overview"),
             *login.routes(),
+            *forms.routes(),
+            *proxies.routes(),
             web.static("/static", _STATIC, name="static"),
         ]
     )

@@ -14,6 +14,7 @@ from sora2api.auth import passwords
 from sora2api.auth.address import Caller
 from sora2api.auth.attempts import Attempts
 from sora2api.auth.first_start import ADMIN, DEFAULT_PASSWORD, FirstStart
+from sora2api.auth.users import Role
 from sora2api.errors import ClientError, InvalidValue
 from sora2api.store import tables
 from sora2api.store.database import Database
@@ -51,6 +52,7 @@ class Session(msgspec.Struct, frozen=True):
     user: str
     must_change: bool
     csrf: str
+    role: Role
 
 
 class Sessions:
@@ -98,7 +100,7 @@ class Sessions:
         """The session that a browser's *token* stands for, None where it has ended."""
         sessions, users = tables.sessions, tables.users
         query = (
-            select(sessions, users.c.name, users.c.must_change)
+            select(sessions, users.c.name, users.c.must_change, users.c.role)
             .join(users, users.c.id == sessions.c.user_id)
             .where(sessions.c.hash == _hash(token), ~self._ended())
         )
@@ -109,7 +111,7 @@ class Sessions:
         if self._clock() - row.seen_at > _SEEN_STEP:
             seen = update(sessions).where(sessions.c.hash == row.hash).values(seen_at=self._clock())
             await self._database.write(lambda connection: connection.execute(seen))
-        return Session(row.hash, row.user_id, row.name, row.must_change, row.csrf)
+        return Session(row.hash, row.user_id, row.name, row.must_change, row.csrf, row.role)
 
     async def end(self, session: Session) -> None:
         ended = delete(tables.sessions).where(tables.sessions.c.hash == session.hash)

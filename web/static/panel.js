@@ -1,0 +1,1 @@
+// What every page of the panel does with a script: forms that stay where they are.

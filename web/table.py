@@ -1,0 +1,10 @@
+"""All operations, by name."""
+
+from typing import Final
+
+from sora2api.web.operation import Operation
+from sora2api.web.operations import proxies
+
+TABLE: Final[tuple[Operation, ...]] = (*proxies.TABLE,)
+
+BY_NAME: Final = {operation.name: operation for operation in TABLE}

@@ -30,9 +30,10 @@ CALLER: Final = web.RequestKey("CALLER", Caller)
 SESSION: Final[web.RequestKey[Session | None]] = web.RequestKey("SESSION")
 FORM: Final[web.RequestKey[Mapping[str, str]]] = web.RequestKey("FORM")
 
+BARE_POLICY: Final = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+"""What every page of ours needs; media and scripts are added where there are any."""
 POLICY: Final = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
-    "media-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    f"{BARE_POLICY}; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:"
 )
 _HEADERS: Final = {
     "Content-Security-Policy": POLICY,

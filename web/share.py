@@ -4,7 +4,7 @@ from aiohttp import web
 from yarl import URL
 
 from sora2api.auth.address import caller, networks, public_base
-from sora2api.web.guard import POLICY
+from sora2api.web.guard import BARE_POLICY
 from sora2api.web.keys import SETTINGS, SHARES, SharedVideo
 from sora2api.web.pages import page
 
@@ -43,4 +43,4 @@ def _policy(video: SharedVideo) -> str:
     """The media may lie on another host (`public_url`, S3); nothing else may."""
     media = f"'self' {URL(video.video).origin()}"
     images = f"'self' {URL(video.poster).origin()}" if video.poster else "'self'"
-    return POLICY.replace("img-src 'self'", f"img-src {images}; media-src {media}")
+    return f"{BARE_POLICY}; img-src {images}; media-src {media}"

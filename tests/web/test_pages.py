@@ -1,5 +1,6 @@
 """What the pages show, and what they let a browser do."""
 
+import re
 import time
 from importlib.resources import files
 
@@ -102,7 +103,7 @@ async def test_names_and_reasons_are_text_not_markup(browser, server):
     await browser.settle_in()
 
     for page in (await browser.get("/admin/"), await browser.get(f"/p/{SHARE}"), refused):
-        assert "<script" not in page.text
+        assert MARKUP not in page.text
         assert "&lt;script" in page.text
 
 
@@ -141,7 +142,8 @@ async def test_a_browser_may_do_little_with_a_page(browser, server, path):
 def test_a_template_needs_nothing_that_the_policy_forbids(name):
     source = (files("sora2api.web") / "templates" / name).read_text()
 
-    assert "<script" not in source
+    assert re.findall(r"<script(?![^>]* src=)", source) == []
+    assert re.findall(r"\son\w+=", source) == []
     assert "style=" not in source
     assert "<style" not in source
     assert "| safe" not in source
@@ -212,7 +214,7 @@ async def test_a_share_page_may_take_its_media_from_where_they_lie(browser, serv
 
     policy = (await browser.get(f"/p/{SHARE}")).headers["Content-Security-Policy"]
 
-    assert "media-src 'self' https://cdn.example;" in policy
+    assert "media-src 'self' https://cdn.example" in policy.split("; ")
 
 
 async def test_what_is_not_shared_has_a_page_that_says_so(browser):

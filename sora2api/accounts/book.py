@@ -173,11 +173,9 @@ class AccountBook:
     async def add_all(self, new: Iterable[Account], *, also: Write[Any] | None = None) -> None:
         """New accounts, in one transaction with *also*."""
         added = [_dated(account) for account in new]
-        names = {known.name for known in self._accounts.values() if known.removed_at is None}
-        for account in added:
-            if account.name in names and not account.sandbox:
-                raise InvalidValue(f"There is an account named {account.name!r} already.", param="name")
-            names.add(account.name)
+        for number, account in enumerate(added):
+            if not account.sandbox:
+                _check_name(account.name, (*self.all(), *added[:number]))
 
         async def write(connection: AsyncConnection) -> None:
             for account in added:
@@ -204,6 +202,8 @@ class AccountBook:
 
     async def change(self, account_id: str, **changes: Any) -> Account:
         """Change fields of an account, for other processes to hear of. Another token ends what the last one brought."""
+        if "name" in changes:
+            _check_name(changes["name"], [other for other in self.all() if other.id != account_id])
         changes = _consequences(self.get(account_id), changes) | changes
         return await self._write(account_id, changes, also=bump)
 
@@ -252,6 +252,11 @@ class AccountBook:
         values["groups"] = msgspec.json.decode(values["groups"], type=tuple[str, ...])
         values["models"] = msgspec.json.decode(values["models"], type=tuple[EngineModel, ...])
         return Account(**values)
+
+
+def _check_name(name: str, others: Iterable[Account]) -> None:
+    if any(name == other.name and other.removed_at is None for other in others):
+        raise InvalidValue(f"There is an account named {name!r} already.", param="name")
 
 
 def _dated(account: Account) -> Account:

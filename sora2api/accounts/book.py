@@ -178,8 +178,8 @@ class AccountBook:
                 _check_name(account.name, (*self.all(), *added[:number]))
 
         async def write(connection: AsyncConnection) -> None:
-            for account in added:
-                await connection.execute(insert(accounts).values(**self._columns(account, account.__struct_fields__)))
+            rows = [self._columns(account, account.__struct_fields__) for account in added]
+            await connection.execute(insert(accounts), rows)
             await bump(connection)
             if also is not None:
                 await also(connection)

@@ -43,7 +43,7 @@ class Lane:
         self.kind = kind
         self.members: dict[str, EngineModel] = {}
         self.free = Free(strategy)
-        self.changed: set[str] = set()
+        self.changed: dict[str, None] = {}
         self.lines: dict[str | None, Line[Any]] = {}
         """Who waits for any of the accounts (None), or for a certain one."""
         self.outlook: tuple[list[str], list[tuple[str, Closed]]] | None = None

@@ -159,7 +159,7 @@ class Pool:
             lane.members[account.id] = model
         else:
             lane.members.pop(account.id, None)
-        lane.changed.add(account.id)
+        lane.changed[account.id] = None
         lane.outlook = None
 
     def _heard(self, _before: Account | None, account: Account) -> None:
@@ -199,7 +199,7 @@ class Pool:
         for lane in self._lanes.values():
             if lane.kind.slot != slot or account_id not in lane.members:
                 continue
-            lane.changed.add(account_id)
+            lane.changed[account_id] = None
             if outlook:
                 lane.outlook = None
             for whom in (None, account_id):

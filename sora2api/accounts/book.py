@@ -173,9 +173,11 @@ class AccountBook:
     async def add_all(self, new: Iterable[Account], *, also: Write[Any] | None = None) -> None:
         """New accounts, in one transaction with *also*."""
         added = [_dated(account) for account in new]
-        for number, account in enumerate(added):
+        taken = _names(self.all())
+        for account in added:
             if not account.sandbox:
-                _check_name(account.name, (*self.all(), *added[:number]))
+                _check_name(account.name, taken)
+            taken.add(account.name)
 
         async def write(connection: AsyncConnection) -> None:
             rows = [self._columns(account, account.__struct_fields__) for account in added]
@@ -203,7 +205,7 @@ class AccountBook:
     async def change(self, account_id: str, **changes: Any) -> Account:
         """Change fields of an account, for other processes to hear of. Another token ends what the last one brought."""
         if "name" in changes:
-            _check_name(changes["name"], [other for other in self.all() if other.id != account_id])
+            _check_name(changes["name"], _names(other for other in self.all() if other.id != account_id))
         changes = _consequences(self.get(account_id), changes) | changes
         return await self._write(account_id, changes, also=bump)
 
@@ -254,8 +256,13 @@ class AccountBook:
         return Account(**values)
 
 
-def _check_name(name: str, others: Iterable[Account]) -> None:
-    if any(name == other.name and other.removed_at is None for other in others):
+def _names(others: Iterable[Account]) -> set[str]:
+    """The names that are taken."""
+    return {other.name for other in others if other.removed_at is None}
+
+
+def _check_name(name: str, taken: Collection[str]) -> None:
+    if name in taken:
         raise InvalidValue(f"There is an account named {name!r} already.", param="name")
 
 

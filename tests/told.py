@@ -62,8 +62,8 @@ class Accounts:
         self.health = Health(self.book, self.engines, self.pool)
 
     async def add(self, name: str, *, slots: int = 1, **fields):
-        both = {"image_slots": slots, "video_slots": slots, "token": None}
-        account = await self.book.add(name=name, driver="told", base_url="http://127.0.0.1:1", **(both | fields))
+        usual = {"base_url": "http://127.0.0.1:1", "image_slots": slots, "video_slots": slots, "token": None}
+        account = await self.book.add(name=name, driver="told", **(usual | fields))
         await self.book.note(account.id, models=(VIDEO, IMAGE), checked_at=time.time())
         return self.book.get(account.id)
 

@@ -205,6 +205,15 @@ async def test_an_update_changes_what_the_row_says_and_nothing_else(books):
     assert (after.name, after.weight, after.video_slots, after.groups) == ("renamed", 3, 5, ("gold",))
 
 
+async def test_null_clears_what_was_set(books):
+    await books.bring_in(document(account(name="one", proxy="http://127.0.0.1:1", daily_images=5)))
+
+    await books.bring_in(document(account(name="one", proxy=None, daily_images=None)), update=True)
+
+    one = books.accounts.named("one")
+    assert (one.proxy, one.daily_images) == (None, None)
+
+
 async def test_an_update_takes_no_name_that_another_has(books):
     await books.bring_in(document(account(name="one", token="sk-1"), account(name="two", token="sk-2")))
 

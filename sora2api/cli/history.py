@@ -65,9 +65,8 @@ async def _show(folder: Path, job_id: str) -> History:
 
 def _tell_job(history: History) -> None:
     job = history.job
-    over = (
-        f" after {_long(job['completed_at'] - job['created_at'])}" if job["completed_at"] else f", {job['progress']} %"
-    )
+    ended = job["completed_at"]
+    over = f" after {_long(ended - job['created_at'])}" if ended else f", {job['progress']} %"
     click.echo(f"{job['id']}  {job['status']}{over}")
     for name, value in _facts(job):
         click.echo(f"  {name:10} {value}")

@@ -87,9 +87,7 @@ class Histories:
             made_by = await _rows(connection, select(requests).where(requests.c.id == job["request_id"]))
             return History(
                 job=job,
-                call=next(
-                    iter(await _rows(connection, select(requests).where(requests.c.id == job["request_id"]))), None
-                ),
+                call=made_by[0] if made_by else None,
                 ways=await _ways(connection, job_id),
                 tasks=await _rows(connection, _tasks(job_id)),
                 events=await _rows(connection, _events(job_id)),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 from msgspec import Struct
-from sqlalchemy import ColumnElement, FromClause, Select, select, text
+from sqlalchemy import ColumnElement, FromClause, Select, func, select, text
 
 from sora2api.errors import NotFound
 from sora2api.store.database import Database
@@ -201,9 +201,11 @@ def _meets(some: FromClause, name: str, value: str | int) -> ColumnElement[bool]
 
 async def _rest(connection: Any, indexed: Select[Any]) -> Cursor | None:
     """The last row that was looked at, if there may be more behind it."""
-    keys = indexed.with_only_columns(requests.c.at, requests.c.id).limit(LOOKED_AT)
-    rows = (await connection.execute(keys)).all()
-    return tuple(rows[-1]) if len(rows) == LOOKED_AT else None
+    keys = indexed.with_only_columns(requests.c.at, requests.c.id).limit(LOOKED_AT).subquery()
+    if (await connection.execute(select(func.count()).select_from(keys))).scalar_one() < LOOKED_AT:
+        return None
+    last = (await connection.execute(select(keys).order_by(keys.c.at, keys.c.id).limit(1))).one()
+    return last.at, last.id
 
 
 def _body(kept: bytes | None) -> Any:

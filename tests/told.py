@@ -61,10 +61,9 @@ class Accounts:
         self.pool = Pool(self.book, self.engines, sandbox=False, strategy="least_busy")
         self.health = Health(self.book, self.engines, self.pool)
 
-    async def add(self, name: str, *, slots: int = 1):
-        account = await self.book.add(
-            name=name, driver="told", base_url="http://127.0.0.1:1", token=None, image_slots=slots, video_slots=slots
-        )
+    async def add(self, name: str, *, slots: int = 1, **fields):
+        usual = {"base_url": "http://127.0.0.1:1", "image_slots": slots, "video_slots": slots, "token": None}
+        account = await self.book.add(name=name, driver="told", **(usual | fields))
         await self.book.note(account.id, models=(VIDEO, IMAGE), checked_at=time.time())
         return self.book.get(account.id)
 

@@ -85,8 +85,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_requests")),
     )
     op.create_index("ix_requests_at", "requests", ["at", "id"], unique=False)
-    op.create_index("ix_requests_job_id", "requests", ["job_id"], unique=False)
     op.create_index("ix_requests_key_id_at", "requests", ["key_id", "at", "id"], unique=False)
+    for name, has in (
+        ("status", "<> 200"),
+        ("code", "IS NOT NULL"),
+        ("job_id", "IS NOT NULL"),
+        ("mode", "IS NOT NULL"),
+        ("model", "IS NOT NULL"),
+        ("account", "IS NOT NULL"),
+    ):
+        op.create_index(
+            f"ix_requests_{name}_at",
+            "requests",
+            [name, "at", "id"],
+            unique=False,
+            sqlite_where=sa.text(f"{name} {has}"),
+        )
     op.create_table(
         "spread",
         sa.Column("account_id", sa.String(length=40), nullable=False),

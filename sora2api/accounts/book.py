@@ -173,15 +173,15 @@ class AccountBook:
     async def add_all(self, new: Iterable[Account], *, also: Write[Any] | None = None) -> None:
         """New accounts, in one transaction with *also*."""
         added = [_dated(account) for account in new]
-        names = {known.name for known in self._accounts.values() if known.removed_at is None}
+        taken = _names(self.all())
         for account in added:
-            if account.name in names and not account.sandbox:
-                raise InvalidValue(f"There is an account named {account.name!r} already.", param="name")
-            names.add(account.name)
+            if not account.sandbox:
+                _check_name(account.name, taken)
+            taken.add(account.name)
 
         async def write(connection: AsyncConnection) -> None:
-            for account in added:
-                await connection.execute(insert(accounts).values(**self._columns(account, account.__struct_fields__)))
+            rows = [self._columns(account, account.__struct_fields__) for account in added]
+            await connection.execute(insert(accounts), rows)
             await bump(connection)
             if also is not None:
                 await also(connection)
@@ -204,6 +204,8 @@ class AccountBook:
 
     async def change(self, account_id: str, **changes: Any) -> Account:
         """Change fields of an account, for other processes to hear of. Another token ends what the last one brought."""
+        if "name" in changes:
+            _check_name(changes["name"], _names(other for other in self.all() if other.id != account_id))
         changes = _consequences(self.get(account_id), changes) | changes
         return await self._write(account_id, changes, also=bump)
 
@@ -252,6 +254,16 @@ class AccountBook:
         values["groups"] = msgspec.json.decode(values["groups"], type=tuple[str, ...])
         values["models"] = msgspec.json.decode(values["models"], type=tuple[EngineModel, ...])
         return Account(**values)
+
+
+def _names(others: Iterable[Account]) -> set[str]:
+    """The names that are taken."""
+    return {other.name for other in others if other.removed_at is None}
+
+
+def _check_name(name: str, taken: Collection[str]) -> None:
+    if name in taken:
+        raise InvalidValue(f"There is an account named {name!r} already.", param="name")
 
 
 def _dated(account: Account) -> Account:

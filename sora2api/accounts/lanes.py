@@ -43,7 +43,7 @@ class Lane:
         self.kind = kind
         self.members: dict[str, EngineModel] = {}
         self.free = Free(strategy)
-        self.changed: set[str] = set()
+        self.changed: dict[str, None] = {}
         self.lines: dict[str | None, Line[Any]] = {}
         """Who waits for any of the accounts (None), or for a certain one."""
         self.outlook: tuple[list[str], list[tuple[str, Closed]]] | None = None
@@ -67,16 +67,16 @@ class Standing:
         """Whether it is on trial, and has the one task that it gets until it has shown how it is."""
         return account.id in self.trials and account.on_trial(time.time())
 
-    def closed(self, account: Account, kind: Kind) -> Closed | None:
-        """Why it is given no tasks of this *kind* now; None: it is open for them, if it has a free slot."""
+    def closed(self, account: Account, slot: Slot, *, model: str = "") -> Closed | None:
+        """Why it is given no tasks for the public *model* now; None: it is open for them, if it has a free *slot*."""
         now = time.time()
         if account.set_aside is not None and account.rests(now):
             return Closed(account.set_aside, account.rests_until)
         if account.expired(now):
             return Closed(AccountExpired.code, None)
-        if self.daily.used_up(account, kind.slot):
+        if self.daily.used_up(account, slot):
             return Closed(QuotaExhausted.code, midnight(), daily=True)
-        until = self._unserved[account.id].get(kind.model, 0.0)
+        until = self._unserved[account.id].get(model, 0.0)
         return Closed(NotServedHere.code, until) if until > now else None
 
     def next_change(self, account: Account) -> float | None:

@@ -78,7 +78,8 @@ class Pool:
         self._engines = engines
         self._strategy = STRATEGIES[strategy]
         self._daily = DailyUse() if daily is None else daily
-        self._standing = Standing(self._daily)
+        self.standing = Standing(self._daily)
+        """Why accounts are given no tasks."""
         self._lanes: dict[Kind, Lane] = {}
         self._seats: dict[tuple[str, Slot], Seat] = {}
         self._held: dict[str, _Held] = {}
@@ -111,12 +112,8 @@ class Pool:
 
     def unserved(self, account_id: str, model: str, *, until: float) -> None:
         """The account's engine said that it does not serve the public *model*: not to be asked for it until then."""
-        self._standing.unserved(account_id, model, until=until)
+        self.standing.unserved(account_id, model, until=until)
         self._stir(account_id)
-
-    def closed(self, account: Account, slot: Slot) -> Closed | None:
-        """Why an account is given no tasks in this kind of slot; None: it is, when one is free."""
-        return self._standing.closed(account, Kind("", slot, frozenset(), None, frozenset()))
 
     def sandbox_in_use(self) -> bool:
         """Whether the sandbox is what serves."""
@@ -162,7 +159,7 @@ class Pool:
             lane.members[account.id] = model
         else:
             lane.members.pop(account.id, None)
-        lane.changed.add(account.id)
+        lane.changed[account.id] = None
         lane.outlook = None
 
     def _heard(self, _before: Account | None, account: Account) -> None:
@@ -189,7 +186,7 @@ class Pool:
 
     def _stir(self, account_id: str) -> None:
         """How an account stands has changed, or will of itself."""
-        moment = self._standing.next_change(self._book.get(account_id))
+        moment = self.standing.next_change(self._book.get(account_id))
         if moment is None:
             self._wakes.drop(account_id)
         else:
@@ -202,7 +199,7 @@ class Pool:
         for lane in self._lanes.values():
             if lane.kind.slot != slot or account_id not in lane.members:
                 continue
-            lane.changed.add(account_id)
+            lane.changed[account_id] = None
             if outlook:
                 lane.outlook = None
             for whom in (None, account_id):
@@ -213,12 +210,15 @@ class Pool:
         """Look at the accounts that have changed."""
         for account_id in lane.changed:
             account, seat = self._book.get(account_id), self._seat(account_id, lane.kind.slot)
-            able = account_id in lane.members and seat.free and not self._standing.tried(account)
-            if able and self._standing.closed(account, lane.kind) is None:
+            able = account_id in lane.members and seat.free and not self.standing.tried(account)
+            if able and self._closed(account, lane) is None:
                 lane.free.put(seat, priority=account.priority)
             else:
                 lane.free.drop(account_id)
         lane.changed.clear()
+
+    def _closed(self, account: Account, lane: Lane) -> Closed | None:
+        return self.standing.closed(account, lane.kind.slot, model=lane.kind.model)
 
     # Leases.
 
@@ -270,8 +270,8 @@ class Pool:
             return
         account_id = held.seat.account_id
         del held.seat.held[task]
-        if self._standing.trials.get(account_id) == task:
-            del self._standing.trials[account_id]
+        if self.standing.trials.get(account_id) == task:
+            del self.standing.trials[account_id]
         if not made and held.day is not None:
             self._daily.take_back(account_id, held.slot, day=held.day)
         self._owners.hold(held.owner, -1)
@@ -333,7 +333,7 @@ class Pool:
         self._given += 1
         seat.last_use = self._given
         if account.on_trial(time.time()):
-            self._standing.trials[account_id] = waiter.task
+            self.standing.trials[account_id] = waiter.task
         self._owners.served(waiter.owner)
         self._hold(waiter.task, seat, slot, waiter.owner, day=self._daily.add(account_id, slot))
         driver = self._engines.driver(account)
@@ -368,7 +368,7 @@ class Pool:
     def _split(self, lane: Lane, members: Collection[str]) -> tuple[list[str], list[tuple[str, Closed]]]:
         ready, closed = [], []
         for account_id in members:
-            why = self._standing.closed(self._book.get(account_id), lane.kind)
+            why = self._closed(self._book.get(account_id), lane)
             if why is None:
                 ready.append(account_id)
             else:

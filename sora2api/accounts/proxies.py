@@ -22,6 +22,8 @@ from sora2api.store.tables import proxies
 
 SPREAD: Final = "spread"
 """What an account says that takes its part of the listed proxies."""
+_WORDS: Final = frozenset({"", "none", SPREAD})
+_LONGEST_NAME: Final = 100
 
 
 class Proxy(Struct, frozen=True, kw_only=True):
@@ -137,7 +139,7 @@ class ProxyBook:
         del self._proxies[proxy_id]
 
     def _check_name(self, name: str, *, but: str | None = None) -> None:
-        if not name or name == SPREAD or "://" in name:
+        if name in _WORDS or "://" in name or not name.isprintable() or len(name) > _LONGEST_NAME:
             raise InvalidValue(f"A proxy cannot be called {name!r}.", param="name")
         if any(name == proxy.name and proxy.id != but for proxy in self._proxies.values()):
             raise InvalidValue(f"There is a proxy named {name!r} already.", param="name")

@@ -33,13 +33,13 @@ class ProxyWatch:
             while True:
                 self._proxies.news.clear()
                 uses = self._probes.uses()
+                self._tell(uses)
                 for url, accounts in uses.items():
                     if url not in self._probing and self._proxies.standing(url).is_due():
                         probing = asyncio.create_task(self._probe(url, accounts), name=f"probe of {shown(url)}")
                         self._probing[url] = probing
                 for account in self._probes.accounts():
                     await self._settle(account)
-                self._tell(uses)
                 await self._keep(uses)
                 await self._pause()
         finally:

@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, sock_connect=10.0)
 _MARGIN: Final = 300.0
 _MARGIN_OF_LIFETIME: Final = 0.1
-_FIRST_PAUSE: Final = 5.0
 _LONGEST_PAUSE: Final = 300.0
 _REFUSALS: Final = frozenset({400, 401, 403})
 
@@ -43,13 +42,16 @@ class _Granted(Struct):
 
 
 class Refreshes:
-    """Renews tokens. *trace* is told of each call."""
+    """Renews tokens. *trace* is told of each call; after one without a clear answer there is a *pause*, in seconds."""
 
-    def __init__(self, book: AccountBook, sessions: Sessions, proxies: ProxyBook, *, trace: Trace) -> None:
+    def __init__(
+        self, book: AccountBook, sessions: Sessions, proxies: ProxyBook, *, trace: Trace, pause: float = 5.0
+    ) -> None:
         self._book = book
         self._sessions = sessions
         self._proxies = proxies
         self._trace = trace
+        self._pause = pause
         self._running: dict[str, asyncio.Task[None]] = {}
         self._failures: Counter[str] = Counter()
         self._again: dict[str, float] = {}
@@ -101,7 +103,7 @@ class Refreshes:
     def _done(self, account_id: str, running: asyncio.Task[None]) -> None:
         del self._running[account_id]
         if running.cancelled() or isinstance(running.exception(), ConnectFault):
-            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures[account_id], 10))
+            pause = min(_LONGEST_PAUSE, self._pause * 2 ** min(self._failures[account_id], 10))
             self._failures[account_id] += 1
             self._again[account_id] = time.monotonic() + pause
         else:

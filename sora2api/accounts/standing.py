@@ -40,7 +40,7 @@ class Standing:
         """A probe did not come through."""
         self.checked_at = time.time()
         self._fail(code)
-        self.due = time.monotonic() + min(LONGEST, AGAIN * 2 ** min(self.failures - 1, 10))
+        self.due = time.monotonic() + min(LONGEST, AGAIN * 2 ** min(max(0, self.failures - FAILURES), 10))
 
     def blocked(self, code: str) -> None:
         """A call did not come through: a probe shall tell whether the next one would."""

@@ -7,13 +7,14 @@ import click
 COMMANDS = {
     "serve": "Run the server.",
     "sandbox": "Run the sandbox engine alone.",
-    "account": "The accounts at engines: add, list, remove, enable, disable, import, export.",
+    "account": "The accounts at engines: add, change, list, show, test, remove, enable, disable, import, export.",
     "proxy": "The proxies of accounts: add, list, remove, enable, disable, test.",
     "key": "The API keys of clients and their limits: create, list, show, change, rotate, revoke.",
     "model": "The models: what they cost and who serves them.",
     "usage": "What was made, by day, key, account and model.",
     "secrets": "The key that secrets are sealed with, and what alerts are signed with: rotate, alerts.",
     "job": "The jobs that clients asked for: list, show, pause, resume, cancel.",
+    "log": "The requests of clients, and the calls to engines made for them: list, show, export.",
     "plugin": "The plugins that are installed, and what became of each.",
 }
 

@@ -1,22 +1,66 @@
 """`sora2api account`: whose credentials are used at which engines."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.cli.exchange import export, import_
-from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, print_table, run, state_options
+from sora2api.cli.state import print_json, print_table, run, state_options
+
+if TYPE_CHECKING:
+    from sora2api.accounts import Account
+    from sora2api.accounts.lanes import Standing
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_ANEW: Final = frozenset({"driver", "base_url", "settings", "token", "proxy", "refresh_token", "refresh_url"})
+"""What an account has to be looked at again for when it has changed."""
+
+
+class OrNone(click.ParamType[Any]):
+    """A value, or the word `none` for no value."""
+
+    def __init__(self, kind: click.ParamType[Any]) -> None:
+        self.kind = kind
+        self.name = f"{kind.name}|none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "none" else self.kind.convert(value, param, ctx)
+
+
+_COUNT: Final = OrNone(click.IntRange(0))
+_FIELDS: Final = (
+    click.option("--token", help="The credential; none where the engine wants none."),
+    click.option("--proxy", help="A proxy's URL, the name of a listed one, or `spread`: evenly over those listed."),
+    click.option("--image-slots", type=click.IntRange(0), help="Images made at once; else 2."),
+    click.option("--video-slots", type=click.IntRange(0), help="Videos made at once; else 2."),
+    click.option("--group", "groups", multiple=True, help="A group that it is in; may be repeated."),
+    click.option("--priority", type=int, help="Higher goes first, lower ones when those have no free slot; else 0."),
+    click.option("--weight", type=click.FloatRange(0, min_open=True), help="Its share, by the strategy `weighted`."),
+    click.option("--calls-a-minute", type=OrNone(click.IntRange(1)), help="How often its engine may be polled."),
+    click.option("--daily-images", type=_COUNT, help="Image tasks that it may be given a day (UTC)."),
+    click.option("--daily-videos", type=_COUNT, help="Video tasks that it may be given a day (UTC)."),
+    click.option("--refresh-token", help="What new tokens are got with, by OAuth 2."),
+    click.option("--refresh-url", help="Where new tokens are got."),
+    click.option("--client-id", help="Who asks for them, where that server wants to know."),
+    click.option("--remake-lost/--no-remake-lost", default=None, help="Make again what the engine has lost."),
+    click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A setting of the driver; repeatable."),
+)
+
+
+def field_options(function: Function) -> Function:
+    """The options that adding and changing an account share; what is not given is absent."""
+    for option in reversed(_FIELDS):
+        function = option(function)
+    return function
 
 
 @click.group(name="account")
 def command() -> None:
-    """The accounts at engines."""
+    """The accounts at engines. A running server takes changes over within two seconds."""
 
 
 command.add_command(import_)
@@ -26,25 +70,49 @@ command.add_command(export)
 @command.command()
 @click.option("--driver", required=True, help="Which kind of engine it is, as in `openai`.")
 @click.option("--base-url", required=True, help="Where the engine is, as in http://10.0.0.5:8091/v1.")
-@click.option("--token", help="The credential; none where the engine wants none.")
 @click.option("--name", help="What the account is called; else the engine's host.")
-@click.option("--proxy", help="The proxy that its calls go through: http, https, socks4, socks5 or socks5h.")
-@click.option("--image-slots", type=click.IntRange(0), default=2, show_default=True, help="Images made at once.")
-@click.option("--video-slots", type=click.IntRange(0), default=2, show_default=True, help="Videos made at once.")
-@click.option("--weight", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="Its share.")
-@click.option("--remake-lost", is_flag=True, help="Make again what the engine has lost; it costs nothing there.")
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A setting of the driver; may be repeated.")
+@field_options
 @state_options
-def add(*, data_dir: Path, as_json: bool, pairs: tuple[str, ...], **given: Any) -> None:
+def add(*, data_dir: Path, as_json: bool, **given: Any) -> None:
     """Add an account, and look whether its engine answers."""
-    run(_add(data_dir, given | {"settings": settings_of(pairs)}, as_json=as_json))
+    run(_add(data_dir, _said(given), as_json=as_json))
+
+
+@command.command()
+@click.argument("account", metavar="NAME")
+@click.option("--driver", help="Which kind of engine it is.")
+@click.option("--base-url", help="Where the engine is.")
+@click.option("--name", help="What it is called from now on.")
+@field_options
+@click.option("--unset", multiple=True, metavar="NAME", help="A setting of the driver that is to be as by default.")
+@state_options
+def change(*, account: str, data_dir: Path, as_json: bool, unset: tuple[str, ...], **given: Any) -> None:
+    """Change what is named of an account; all else stays. The word `none` clears a field, as in `--proxy none`."""
+    run(_change(data_dir, account, _said(given), unset=unset, as_json=as_json))
 
 
 @command.command(name="list")
 @state_options
 def list_(*, data_dir: Path, as_json: bool) -> None:
-    """List the accounts."""
+    """List the accounts: how each is, why, and until when."""
     run(_list(data_dir, as_json=as_json))
+
+
+@command.command()
+@click.argument("name")
+@state_options
+def show(*, name: str, data_dir: Path, as_json: bool) -> None:
+    """Show all of an account, by name or id, but its secrets."""
+    run(_show(data_dir, name, as_json=as_json))
+
+
+@command.command()
+@click.argument("name")
+@state_options
+def test(*, name: str, data_dir: Path, as_json: bool) -> None:
+    """Ask an account's engine for its models, which costs nothing. The exit status is 1 where that fails."""
+    if not run(_test(data_dir, name, as_json=as_json)):
+        raise SystemExit(1)
 
 
 @command.command()
@@ -61,15 +129,15 @@ def remove(*, name: str, data_dir: Path, as_json: bool) -> None:
 def enable(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Use an account, by name or id; one that was set aside is taken back."""
     back = {"enabled": True, "set_aside": None, "set_aside_at": None, "rests_until": None, "checked_at": None}
-    run(_change(data_dir, name, back, as_json=as_json))
+    run(_write(data_dir, name, back, as_json=as_json))
 
 
 @command.command()
 @click.argument("name")
 @state_options
 def disable(*, name: str, data_dir: Path, as_json: bool) -> None:
-    """Give an account, by name or id, no new tasks."""
-    run(_change(data_dir, name, {"enabled": False}, as_json=as_json))
+    """Give an account, by name or id, no new tasks; those that it has are followed to their end."""
+    run(_write(data_dir, name, {"enabled": False}, as_json=as_json))
 
 
 def settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -80,45 +148,40 @@ def settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
     return {name: value for name, _, value in split}
 
 
-async def _add(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
-    from sora2api.accounts import AccountBook, Engines, Health, Pool, ProxyBook
+def _said(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields that were named on the command line; None: to be cleared."""
+    settings = settings_of(given.pop("pairs"))
+    groups = given.pop("groups")
+    fields = {name: None if value == "none" else value for name, value in given.items() if value is not None}
+    if settings:
+        fields["settings"] = settings
+    if groups:
+        fields["groups"] = () if groups == ("none",) else tuple(dict.fromkeys(groups))
+    return fields
+
+
+async def _add(folder: Path, fields: dict[str, Any], *, as_json: bool) -> None:
     from sora2api.accounts.given import checked
     from sora2api.auth.first_start import Ending
-    from sora2api.egress import GuardedFetch, Sessions
+    from sora2api.cli.account_parts import reached
     from sora2api.errors import EngineError
-    from sora2api.registry import discover
-    from sora2api.store.secrets import Secrets
 
-    async with open_state(folder) as database:
-        settings = (await load_settings(folder, database)).settings
-        registry = await asyncio.to_thread(
-            discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
-        )
-        given = checked(given, registry.drivers)
+    issued = None
+    async with reached(folder) as parts:
+        fields = checked(fields, parts.engines.kinds, check_proxy=parts.proxies.check_word)
         ending = await Ending.prepare(folder)
-        issued = None
 
         async def end(connection: AsyncConnection) -> None:
             nonlocal issued
             issued = await ending(connection)
 
-        sessions = Sessions()
-        vault = await asyncio.to_thread(Secrets.open, folder)
-        book = AccountBook(database, vault)
-        await book.load()
-        proxies = ProxyBook(database, vault, default=settings.default_proxy, failure=settings.proxy_failure)
-        await proxies.load()
-        engines = Engines(registry.drivers, sessions, book=book, proxies=proxies, fetch=GuardedFetch())
+        account = await parts.book.add(**fields, also=end)
+        trouble = None
         try:
-            account = await book.add(**given, also=end)
-            trouble = None
-            try:
-                await Health(book, engines, Pool(book, engines, sandbox=False, strategy="least_busy")).check(account)
-            except EngineError as error:
-                trouble = f"{error.code}: {error.message}"
-        finally:
-            await sessions.close()
-        account = book.get(account.id)
+            await parts.health.check(account)
+        except EngineError as error:
+            trouble = f"{error.code}: {error.message}"
+        account = parts.book.get(account.id)
     models = [model.name for model in account.models]
     if as_json:
         first = None if issued is None else {"password": issued.password, "key": issued.key}
@@ -137,62 +200,120 @@ def say_issued(issued: Any) -> None:
     click.echo(f"  {password}API key {issued.key}")
 
 
-async def _list(folder: Path, *, as_json: bool) -> None:
-    from sora2api.accounts import Account
+async def _change(folder: Path, name: str, fields: dict[str, Any], *, unset: tuple[str, ...], as_json: bool) -> None:
+    from sora2api.accounts.given import Given, checked
+    from sora2api.cli.account_parts import reached
 
-    async with _book(folder) as book:
-        accounts = [account for account in book.all() if account.removed_at is None]
+    async with reached(folder) as parts:
+        account = parts.book.named(name)
+        if "settings" in fields or unset:
+            settings = account.settings | fields.get("settings", {})
+            fields["settings"] = {name: value for name, value in settings.items() if name not in unset}
+        if not fields:
+            raise click.UsageError("Name what is to be changed, as in --video-slots 4.")
+        whole = {field: getattr(account, field) for field in Given.__struct_fields__} | fields
+        right = checked(whole, parts.engines.kinds, check_proxy=parts.proxies.check_word)
+        changes = {field: right[field] for field in fields}
+        if fields.keys() & {"driver", "base_url"}:
+            changes["models"] = ()
+        if fields.keys() & _ANEW:
+            changes["checked_at"] = None
+        account = await parts.book.change(account.id, **changes)
+        _say(account, parts.standing, as_json=as_json)
 
-    def state(account: Account) -> str:
-        if not account.enabled:
-            return "disabled"
-        return "ready" if account.ready(time.time()) else account.set_aside or "resting"
 
-    if as_json:
-        print_json([_public(account) | {"state": state(account)} for account in accounts])
-        return
-    rows = [(a.id, a.name, a.driver, a.base_url, f"{a.image_slots}/{a.video_slots}", state(a)) for a in accounts]
-    print_table(
-        ("id", "name", "driver", "base URL", "slots", "state"),
-        rows,
-        empty="There are no accounts: the sandbox answers.",
-    )
+async def _write(folder: Path, name: str, changes: dict[str, Any], *, as_json: bool) -> None:
+    from sora2api.cli.account_parts import listed
 
-
-def _public(account: Any) -> dict[str, Any]:
-    """An account without its secrets."""
-    shown = ("id", "name", "driver", "base_url", "image_slots", "video_slots", "weight", "enabled", "sandbox")
-    fields = {name: getattr(account, name) for name in shown}
-    return fields | {"models": [model.name for model in account.models], "rests_until": account.rests_until}
+    async with listed(folder) as known:
+        account = await known.book.change(known.book.named(name).id, **changes)
+        _say(account, known.standing, as_json=as_json)
 
 
 async def _remove(folder: Path, name: str, *, as_json: bool) -> None:
-    async with _book(folder) as book:
-        account = book.named(name)
-        await book.remove(account.id)
-    _say(account, as_json=as_json)
+    from sora2api.cli.account_parts import listed
+
+    async with listed(folder) as known:
+        account = known.book.named(name)
+        await known.book.remove(account.id)
+        _say(account, known.standing, as_json=as_json)
 
 
-async def _change(folder: Path, name: str, changes: dict[str, Any], *, as_json: bool) -> None:
-    async with _book(folder) as book:
-        account = await book.change(book.named(name).id, **changes)
-    _say(account, as_json=as_json)
+async def _list(folder: Path, *, as_json: bool) -> None:
+    from sora2api.cli.account_parts import listed
+    from sora2api.cli.account_shown import public, state_of, when
 
-
-@asynccontextmanager
-async def _book(folder: Path) -> AsyncIterator[Any]:
-    """The accounts of a data directory."""
-    from sora2api.accounts import AccountBook
-    from sora2api.store.secrets import Secrets
-
-    async with open_state(folder) as database:
-        book = AccountBook(database, await asyncio.to_thread(Secrets.open, folder))
-        await book.load()
-        yield book
-
-
-def _say(account: Any, *, as_json: bool) -> None:
+    async with listed(folder) as known:
+        accounts = [account for account in known.book.all() if account.removed_at is None]
+        standing = known.standing
     if as_json:
-        print_json(_public(account))
+        print_json([public(account, standing) for account in accounts])
+        return
+    rows = []
+    for account in accounts:
+        state = state_of(account, standing)
+        slots = f"{account.image_slots}/{account.video_slots}"
+        where = (account.id, account.name, account.driver, account.base_url, slots)
+        rows.append((*where, state.state, when(state.until), state.why or ""))
+    columns = ("id", "name", "driver", "base URL", "slots", "state", "until", "why")
+    print_table(columns, rows, empty="There are no accounts: the sandbox answers.")
+
+
+async def _show(folder: Path, name: str, *, as_json: bool) -> None:
+    from sora2api.cli.account_parts import listed
+    from sora2api.cli.account_shown import public, when
+
+    async with listed(folder) as known:
+        fields = public(known.book.named(name), known.standing)
+    if as_json:
+        print_json(fields)
+        return
+    for field, value in fields.items():
+        text = when(value) if field.endswith(("_at", "until")) else value
+        if isinstance(value, list | tuple | dict):
+            pairs = (f"{name}={each}" for name, each in value.items()) if isinstance(value, dict) else value
+            text = ", ".join(pairs)
+        click.echo(f"{field.replace('_', ' ')}: {'-' if text in (None, '') else text}")
+
+
+async def _test(folder: Path, name: str, *, as_json: bool) -> bool:
+    """Whether the engine answers."""
+    import time
+
+    from sora2api.accounts.reasons import advice
+    from sora2api.cli.account_parts import reached
+    from sora2api.cli.account_shown import when
+    from sora2api.errors import EngineError, NoEngine
+
+    said: dict[str, Any] = {"name": name, "ok": True, "models": [], "latency": None, "route": None}
+    async with reached(folder) as parts:
+        account = parts.book.named(name)
+        began = time.monotonic()
+        try:
+            said["route"] = parts.proxies.route(account.proxy, whose=account.id).name
+            await parts.health.check(account)
+            said["latency"] = round(time.monotonic() - began, 3)
+        except (EngineError, NoEngine) as error:
+            said |= {"ok": False, "code": error.code, "message": error.message, "advice": advice(error.code)}
+        account = await parts.book.change(account.id, checked_at=time.time())  # for a running server to look
+    said |= {"name": account.name, "models": [model.name for model in account.models], "expires_at": account.expires_at}
+    if as_json:
+        print_json(said)
+    elif said["ok"]:
+        way = "directly" if said["route"] is None else f"by {said['route']}"
+        click.echo(f"{account.name} answers in {said['latency']:.2f} s, {way}.")
+        click.echo(f"It offers: {', '.join(said['models'])}.")
+        if account.expires_at is not None:
+            click.echo(f"Its token ends on {when(account.expires_at)}.")
+    else:
+        click.echo(f"{account.name} does not answer ({said['code']}): {said['message']}\n{said['advice']}", err=True)
+    return bool(said["ok"])
+
+
+def _say(account: "Account", standing: "Standing", *, as_json: bool) -> None:
+    from sora2api.cli.account_shown import public
+
+    if as_json:
+        print_json(public(account, standing))
     else:
         click.echo(f"Done: {account.name}.")

@@ -2,7 +2,7 @@
 
 import click
 
-from sora2api.cli.steering import COMMANDS
+from sora2api.cli import history, steering
 
 
 @click.group("job")
@@ -10,5 +10,5 @@ def command() -> None:
     """The jobs that clients asked for. A running server takes changes over within two seconds."""
 
 
-for each in COMMANDS:
+for each in (*history.COMMANDS, *steering.COMMANDS):
     command.add_command(each)

@@ -20,6 +20,8 @@ from sora2api.egress.sessions import Sessions
 from sora2api.egress.trace import Meter, Trace, traced, untraced
 
 LARGEST_REPLY: Final = 512 * 1024 * 1024
+_VERSIONS: Final = 256
+"""Of so many files that were begun it is remembered which they were."""
 
 
 class Reply(Struct, frozen=True):
@@ -65,6 +67,7 @@ class Client:
         self._fetch = fetch
         self._trace = trace
         self._account = account
+        self._versions: dict[URL, str] = {}
 
     def with_auth(self, *, header: str, scheme: str) -> "Client":
         """Return the same client, sending its token in *header*, after the word *scheme* if that is not empty."""
@@ -166,20 +169,26 @@ class Client:
         """Yield what *url* gives, from byte *offset* on. It is as an engine names it: absolute, or from the root.
 
         Raises:
-            BadRequest: the server cannot begin at *offset*.
+            BadRequest: the server cannot begin at *offset*, or has another file there than when that was read.
             TaskLost: there is nothing there any more.
             EngineError: by the status, or because the URL leads to an address that is not public.
 
         """
-        async with self._follow(self._absolute(url), offset=offset) as response:
-            _expect(response, offset=offset, own=self._is_own(response.url))
+        begun = self._absolute(url)
+        version = self._versions.get(begun) if offset else None
+        async with self._follow(begun, offset=offset, version=version) as response:
+            _expect(response, offset=offset, version=version, own=self._is_own(response.url))
+            if not offset:
+                self._remember(begun, response)
             async for chunk in response.content.iter_chunked(CHUNK):
                 yield chunk
 
     @asynccontextmanager
-    async def _follow(self, url: URL, *, offset: int) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _follow(self, url: URL, *, offset: int, version: str | None) -> AsyncIterator[aiohttp.ClientResponse]:
         """Open *url*, following redirects by hand, each by the rule of whose origin it is on."""
         headers = {"Range": f"bytes={offset}-"} if offset else {}
+        if version is not None:
+            headers["If-Range"] = version
         renewed = False
         for _ in range(REDIRECTS + 1):
             token = self._access.token if self._is_own(url) else None
@@ -217,6 +226,15 @@ class Client:
             async with self._fetch.hop(url, headers=headers, proxy=route.url, unresolved=True) as response:
                 yield response
 
+    def _remember(self, url: URL, response: aiohttp.ClientResponse) -> None:
+        """Keep which version of a file was begun, so that no other is gone on with."""
+        self._versions.pop(url, None)
+        version = _version(response)
+        if version is not None:
+            self._versions[url] = version
+            if len(self._versions) > _VERSIONS:
+                del self._versions[next(iter(self._versions))]
+
     def _absolute(self, url: str) -> URL:
         try:
             return self._base.join(exact(url))
@@ -249,11 +267,22 @@ async def _read(response: aiohttp.ClientResponse) -> Reply:
     return Reply(response.status, response.headers, bytes(body))
 
 
-def _expect(response: aiohttp.ClientResponse, *, offset: int, own: bool) -> None:
-    """Raise unless *response* brings the bytes from *offset* on."""
+def _version(response: aiohttp.ClientResponse) -> str | None:
+    """What tells a file from another under the same URL (RFC 9110, 13.1.5: no weak tag)."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag.startswith('"') else response.headers.get("Last-Modified")
+
+
+def _expect(response: aiohttp.ClientResponse, *, offset: int, version: str | None, own: bool) -> None:
+    """Raise unless *response* brings the bytes from *offset* on, of the *version* that was begun."""
     status = response.status
     if status == 416 or (offset and status == 200):
         raise errors.BadRequest("The engine cannot begin in the middle of a file.")
+    part = response.headers.get("Content-Range")
+    if status == 206 and part is not None and not part.startswith(f"bytes {offset}-"):
+        raise errors.BadRequest("The engine answers with another part of the file.")
+    if status == 206 and version is not None and _version(response) not in (None, version):
+        raise errors.BadRequest("The engine has another file there now.")
     if status in {200, 206}:
         return
     if status in {404, 410}:

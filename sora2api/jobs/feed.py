@@ -78,20 +78,24 @@ class _Reader:
         self.news.set()
 
     async def events(self, *, after: int) -> AsyncGenerator[Numbered, None]:
-        """What comes, without the milestones up to *after*, until the job's end or the feed's."""
+        """What comes, without the milestones up to *after*, until the job's end or the feed's.
+
+        What passes has the number of the last milestone that was told here, so that it can be gone on from.
+        """
         while not self._feed.closed:
             await self.news.wait()
             self.news.clear()
             while self.milestones:
                 milestone = self.milestones.popleft()
                 if milestone.number > after:
+                    after = milestone.number
                     yield milestone
                 if isinstance(milestone.event, Ended):
                     return
             for passing in self._feed.passing():
                 if self._seen.get(type(passing.event)) != passing.event:
                     self._seen[type(passing.event)] = passing.event
-                    yield passing
+                    yield Numbered(number=after, at=passing.at, event=passing.event)
 
 
 def _identity(event: Event) -> bytes:

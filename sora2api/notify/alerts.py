@@ -95,7 +95,7 @@ class Alerts:
     async def look(self, troubles: Iterable[Trouble]) -> None:
         """Tell what has begun and what is over, by the *troubles* that there are now."""
         now, clock = time.time(), time.monotonic()
-        there = {(trouble.kind, trouble.subject): trouble for trouble in troubles}
+        there: dict[Key, Trouble] = {(trouble.kind, trouble.subject): trouble for trouble in troubles}
         self._noticed = {key: self._noticed.get(key, clock) for key in there}
         begun = [
             _begun(trouble, now)

@@ -174,7 +174,7 @@ async def _size_of(connection: AsyncConnection, table: Any) -> int:
     rows, length = (await connection.execute(wanted)).one()
     if table is requests:
         length = (length or 0) + await _bodies(connection, number, sample)
-    return round(((length or 0) + rows * _ROW) * span / len(sample))
+    return int(((length or 0) + rows * _ROW) * span / len(sample))
 
 
 async def _bodies(connection: AsyncConnection, number: Any, sample: range) -> int:

@@ -73,6 +73,11 @@ def put_in_place(folder: Path) -> None:
     sync_folder(folder)
 
 
+def drafts(folder: Path) -> list[str]:
+    """What a crash has left of making a key."""
+    return [path.name for path in folder.glob(f".{FILE}*")]
+
+
 def remove(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).unlink(missing_ok=True)

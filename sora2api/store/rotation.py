@@ -118,7 +118,7 @@ def begin(folder: Path) -> Rotation | None:
     old = _old_key(folder, old_given, sealed)
     if given:
         return Rotation(folder, old, Secrets(key_of(given)), to_file=False)
-    key_file.remove(folder, key_file.NEXT)
+    key_file.remove(folder, key_file.NEXT, *key_file.drafts(folder))
     return Rotation(folder, old, Secrets(key_file.make(folder / key_file.NEXT)), to_file=True)
 
 

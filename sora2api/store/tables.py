@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata: Final = MetaData(
@@ -431,8 +432,19 @@ requests = Table(
     Column("made", Float),
     Column("stored", Float),
     Index("ix_requests_at", "at", "id"),
-    Index("ix_requests_job_id", "job_id"),
     Index("ix_requests_key_id_at", "key_id", "at", "id"),
+    # What most requests do not have costs them nothing.
+    *(
+        Index(f"ix_requests_{name}_at", name, "at", "id", sqlite_where=text(f"{name} {has}"))
+        for name, has in (
+            ("status", "<> 200"),
+            ("code", "IS NOT NULL"),
+            ("job_id", "IS NOT NULL"),
+            ("mode", "IS NOT NULL"),
+            ("model", "IS NOT NULL"),
+            ("account", "IS NOT NULL"),
+        )
+    ),
 )
 
 request_bodies = Table(

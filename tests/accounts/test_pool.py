@@ -10,6 +10,7 @@ import pytest
 from sora2api.accounts import Need
 
 NEED = Need(model="sora-2", slot="video", capabilities=frozenset({"clip"}))
+IMAGE = Need(model="sora-image", slot="image", capabilities=frozenset({"image"}))
 
 
 async def lease(accounts, task, *, owner="a", admitted=0.0, need=NEED):
@@ -24,24 +25,28 @@ async def waiting(accounts, task, **more):
 
 
 async def test_64_workers_never_hold_more_slots_than_there_are_in_10000_leases(accounts):
-    slots = {(await accounts.add(f"box {number}", slots=number)).id: number for number in (1, 2, 4)}
+    slots = {}
+    for number in (1, 2, 4):
+        account = await accounts.add(f"box {number}", image_slots=number, video_slots=5 - number)
+        slots |= {(account.id, "image"): number, (account.id, "video"): 5 - number}
     held = Counter()
     most = Counter()
 
     async def work(worker: int) -> None:
+        need = (NEED, IMAGE)[worker % 2]
         for turn in range(157):
             task = f"{worker}.{turn}"
-            account = (await lease(accounts, task, owner=f"key {worker % 5}")).account.id
-            held[account] += 1
-            most[account] = max(most[account], held[account])
+            account = (await lease(accounts, task, owner=f"key {worker % 5}", need=need)).account.id
+            held[account, need.slot] += 1
+            most[account, need.slot] = max(most[account, need.slot], held[account, need.slot])
             await asyncio.sleep(0)
-            held[account] -= 1
+            held[account, need.slot] -= 1
             accounts.pool.release(task)
 
     await asyncio.gather(*(work(worker) for worker in range(64)))
 
     assert most == slots
-    assert not any(accounts.pool.in_use(account, "video") for account in slots)
+    assert not any(accounts.pool.in_use(*slot) for slot in slots)
 
 
 async def test_one_job_behind_500_of_another_key_starts_with_the_next_free_slot(accounts):
@@ -75,9 +80,8 @@ async def test_one_who_cannot_be_served_is_passed_over(accounts):
     account = await accounts.add("box")
     await lease(accounts, "video")
     stuck = await waiting(accounts, "stuck")
-    image = Need(model="sora-image", slot="image", capabilities=frozenset({"image"}))
 
-    assert (await asyncio.wait_for(lease(accounts, "image", admitted=9.0, need=image), 1)).account == account
+    assert (await asyncio.wait_for(lease(accounts, "image", admitted=9.0, need=IMAGE), 1)).account == account
     stuck.cancel()
 
 

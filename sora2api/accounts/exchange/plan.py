@@ -84,6 +84,10 @@ class Plan:
         """Write what was planned: all that is new in one transaction, with *also*; then what is changed."""
         if self._new:
             await self._book.add_all(self._new.values(), also=also)
+        # A name may be one that the change before has left, so those wait for each other; the rest share transactions.
+        renamed = [account_id for account_id, changes in self._changes.items() if "name" in changes]
+        for account_id in renamed:
+            await self._book.change(account_id, **self._changes.pop(account_id))
         await asyncio.gather(
             *(self._book.change(account_id, **changes) for account_id, changes in self._changes.items())
         )

@@ -108,7 +108,7 @@ def _decoded(data: bytes, kind: type[Any]) -> Any:
 def _own(number: int, item: object, defaults: Defaults) -> Row:
     if not isinstance(item, dict):
         return Row(number=number, trouble="It is no JSON object.")
-    return _with(number, {name: value for name, value in item.items() if value is not None}, defaults)
+    return _with(number, item, defaults)
 
 
 def _theirs(number: int, item: object, defaults: Defaults) -> Row:

@@ -30,14 +30,15 @@ def as_csv(accounts: Iterable[Account]) -> str:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for account in _real(accounts):
-        row = _row(account, secrets=False)
-        cells = {
-            name: ",".join(value) if name == "groups" else msgspec.json.encode(value).decode()
-            for name, value in row.items()
-            if isinstance(value, list | tuple | dict | bool)
-        }
-        writer.writerow(row | cells)
+        writer.writerow({name: _cell(value) for name, value in _row(account, secrets=False).items()})
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A value as it is read again: groups with commas between them, settings as JSON."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, dict | bool) else value
 
 
 def _real(accounts: Iterable[Account]) -> list[Account]:

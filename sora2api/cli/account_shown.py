@@ -1,0 +1,65 @@
+"""What is shown of an account: everything but its secrets, and how it stands."""
+
+import time
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from sora2api.accounts import Account
+from sora2api.accounts.lanes import Closed, Standing
+from sora2api.accounts.reasons import advice, meaning, moment
+from sora2api.egress.proxies import shown
+
+_SECRET: Final = ("token", "refresh_token")
+_UNTOLD: Final = "Its engine has not said yet which models it has; it is asked again every few seconds."
+_TRIAL: Final = "It has faults behind it, and gets one task at a time until one goes well."
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """Whether an account is given tasks: *state* is `ready`, `disabled`, `no_models` or an error's code.
+
+    *until* is in seconds since the epoch.
+    """
+
+    state: str
+    why: str | None = None
+    until: float | None = None
+
+
+def state_of(account: Account, standing: Standing) -> State:
+    if not account.enabled:
+        return State(state="disabled", why="It is given no new tasks.")
+    image, video = standing.closed(account, "image"), standing.closed(account, "video")
+    closed = image or video
+    if closed is None and not account.models:
+        return State(state="no_models", why=_UNTOLD)
+    if closed is None:
+        return State(state="ready", why=_TRIAL if account.on_trial(time.time()) else None)
+    prefix = "" if image is not None and video is not None else "For videos: " if image is None else "For images: "
+    return State(state=closed.code, why=f"{prefix}{_why(closed)}", until=closed.until)
+
+
+def _why(closed: Closed) -> str:
+    return "Its daily quota here is used up." if closed.daily else f"{meaning(closed.code)} {advice(closed.code)}"
+
+
+def public(account: Account, standing: Standing) -> dict[str, Any]:
+    """All fields of an account; of secrets is said whether they are `set`."""
+    fields = {name: getattr(account, name) for name in account.__struct_fields__}
+    secrets = {name: None if fields[name] is None else "set" for name in _SECRET}
+    return (
+        fields
+        | secrets
+        | {"proxy": proxy_of(account), "models": [model.name for model in account.models]}
+        | msgspec.structs.asdict(state_of(account, standing))
+    )
+
+
+def proxy_of(account: Account) -> str | None:
+    """The word or URL of its proxy, without credentials."""
+    return shown(account.proxy) if account.proxy is not None and "://" in account.proxy else account.proxy
+
+
+def when(at: float | None) -> str:
+    return "" if at is None else moment(at)

@@ -1,0 +1,212 @@
+"""Reading the log of requests: pages that cost the same however long the log is, single requests, and all of it."""
+
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import orjson
+from msgspec import Struct
+from sqlalchemy import ColumnElement, FromClause, Select, func, select, text
+
+from sora2api.errors import NotFound
+from sora2api.store.database import Database
+from sora2api.store.keyset import behind
+from sora2api.store.tables import accounts, calls, request_bodies, requests
+
+LOOKED_AT: Final = 50_000
+"""So many rows are looked at for a page whose filters no index answers; the next page goes on from there."""
+_LEADING: Final = ("job_id", "key_id", "code", "account", "mode", "model", "status")
+"""The columns whose indexes are in the order of time, the most telling first: one of them leads."""
+_EXPORTED: Final = 1000
+_MOST_CALLS: Final = 1000
+
+Cursor = tuple[float, str]
+"""The time and the id of a request."""
+
+
+class Filters(Struct, frozen=True, kw_only=True):
+    """Which requests are wanted; all of what is given must hold. Times in seconds since the epoch.
+
+    *path* is what the path begins with, *text* some words of the prompt, whatever their case.
+    """
+
+    key_id: str | None = None
+    status: int | None = None
+    code: str | None = None
+    mode: str | None = None
+    model: str | None = None
+    account: str | None = None
+    job_id: str | None = None
+    path: str | None = None
+    since: float | None = None
+    until: float | None = None
+    text: str | None = None
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A request. *at* in seconds since the epoch; *replied* and all behind it in seconds after that, sizes in bytes.
+
+    *replied*: the reply was complete (None: it never was); *queued*, *submitted*, *progressed*, *made*, *stored*: the
+    stages of the job that it made. *code* is that of the error replied, or of the job's.
+    """
+
+    id: str
+    at: float
+    key_id: str | None
+    address: str | None
+    method: str
+    path: str
+    status: int | None
+    code: str | None
+    bytes_in: int | None
+    bytes_out: int | None
+    replied: float | None
+    job_id: str | None
+    mode: str | None
+    model: str | None
+    account: str | None
+    proxy: str | None
+    prompt: str | None
+    queued: float | None
+    submitted: float | None
+    progressed: float | None
+    made: float | None
+    stored: float | None
+
+
+class MadeCall(Struct, frozen=True, kw_only=True):
+    """A call to an engine. *took* in seconds."""
+
+    at: float
+    job_id: str | None
+    account: str
+    proxy: str | None
+    method: str
+    url: str
+    status: int | None
+    code: str | None
+    took: float
+    bytes_sent: int | None
+    bytes_received: int | None
+
+
+class Whole(Struct, frozen=True, kw_only=True):
+    """A request with its bodies, as far as they are kept, and the calls made for it."""
+
+    entry: Entry
+    request: Any
+    reply: Any
+    calls: Sequence[MadeCall]
+
+
+class Page(Struct, frozen=True):
+    """Some requests, the newest first. *last* is where the next page begins; None: there is none."""
+
+    entries: Sequence[Entry]
+    last: Cursor | None
+
+
+class LogReader:
+    """Reads the log, while it is written or not."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, filters: Filters, *, after: Cursor | None = None, limit: int = 100) -> Page:
+        """At most *limit* requests behind *after*. It may have fewer, or none, and yet not be the last."""
+        lead, others = _led(filters)
+        indexed = _indexed(filters, lead, after)
+        wanted = indexed.limit(limit + 1) if not others else _narrowed(indexed, filters, others).limit(limit + 1)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(wanted)).mappings().all()
+            entries = [Entry(**{name: row[name] for name in Entry.__struct_fields__}) for row in rows[:limit]]
+            if len(rows) > limit:
+                return Page(entries, (entries[-1].at, entries[-1].id))
+            return Page(entries, await _rest(connection, indexed) if others else None)
+
+    async def all(self, filters: Filters) -> AsyncIterator[Entry]:
+        """All requests that are wanted, never many at a time in memory."""
+        last: Cursor | None = None
+        while True:
+            page = await self.page(filters, after=last, limit=_EXPORTED)
+            for entry in page.entries:
+                yield entry
+            last = page.last
+            if last is None:
+                return
+
+    async def get(self, request_id: str) -> Whole:
+        async with self._database.reading() as connection:
+            wanted = select(requests).where(requests.c.id == request_id)
+            row = (await connection.execute(wanted)).mappings().one_or_none()
+            if row is None:
+                raise NotFound(f"There is no request {request_id!r} in the log.")
+            kept = select(request_bodies).where(request_bodies.c.request_id == request_id)
+            bodies = (await connection.execute(kept)).one_or_none()
+            made = await connection.execute(made_calls(calls.c.request_id == request_id))
+            return Whole(
+                entry=Entry(**row),
+                request=_body(bodies.request) if bodies else None,
+                reply=_body(bodies.reply) if bodies else None,
+                calls=[MadeCall(**call) for call in made.mappings()],
+            )
+
+
+def made_calls(condition: ColumnElement[bool]) -> Select[Any]:
+    """The calls that meet a condition, the first ones first, as `MadeCall` has them."""
+    columns = [calls.c[name] for name in MadeCall.__struct_fields__ if name != "account"]
+    joined = calls.outerjoin(accounts, accounts.c.id == calls.c.account_id)
+    name = (accounts.c.name).label("name")
+    wanted = select(*columns, calls.c.account_id, name).select_from(joined).where(condition).subquery()
+    shown = [wanted.c[column.name] for column in columns]
+    account = text("coalesce(name, account_id) AS account")
+    return select(*shown, account).select_from(wanted).order_by(wanted.c.at).limit(_MOST_CALLS)
+
+
+def _led(filters: Filters) -> tuple[str | None, Sequence[str]]:
+    """The filter that an index answers, and those by which its rows must be looked through."""
+    given = [name for name in _LEADING if getattr(filters, name) is not None]
+    others = [name for name in ("path", "text") if getattr(filters, name) is not None]
+    return (given[0] if given else None), [*given[1:], *others]
+
+
+def _indexed(filters: Filters, lead: str | None, after: Cursor | None) -> Select[Any]:
+    wanted = select(requests)
+    if lead is not None:
+        wanted = wanted.where(requests.c[lead] == getattr(filters, lead))
+    if lead == "status" and filters.status != 200:
+        wanted = wanted.where(text("status <> 200"))  # in the words of the index, which is known by them
+    if filters.since is not None:
+        wanted = wanted.where(requests.c.at >= filters.since)
+    if filters.until is not None:
+        wanted = wanted.where(requests.c.at < filters.until)
+    return behind(wanted, requests, after, ascending=False, moment="at")
+
+
+def _narrowed(indexed: Select[Any], filters: Filters, others: Sequence[str]) -> Select[Any]:
+    """Of the first so many rows, those that meet the *others* too."""
+    some = indexed.limit(LOOKED_AT).subquery()
+    wanted = select(some).where(*(_meets(some, name, getattr(filters, name)) for name in others))
+    return wanted.order_by(some.c.at.desc(), some.c.id.desc())
+
+
+def _meets(some: FromClause, name: str, value: str | int) -> ColumnElement[bool]:
+    if name == "text":
+        return some.c.prompt.contains(str(value), autoescape=True)
+    column: ColumnElement[Any] = some.c[name]
+    if name == "path":
+        return column.startswith(value, autoescape=True)
+    return column == value
+
+
+async def _rest(connection: Any, indexed: Select[Any]) -> Cursor | None:
+    """The last row that was looked at, if there may be more behind it."""
+    keys = indexed.with_only_columns(requests.c.at, requests.c.id).limit(LOOKED_AT).subquery()
+    if (await connection.execute(select(func.count()).select_from(keys))).scalar_one() < LOOKED_AT:
+        return None
+    last = (await connection.execute(select(keys).order_by(keys.c.at, keys.c.id).limit(1))).one()
+    return last.at, last.id
+
+
+def _body(kept: bytes | None) -> Any:
+    return None if kept is None else orjson.loads(zlib.decompress(kept))

@@ -57,7 +57,7 @@ def _said(operation: Operation, change: Change, fields: dict[str, str]) -> Said:
 
 def _next(request: web.Request) -> web.Response:
     """Back to the page that the form names, or that it stands on; never to another site."""
-    wanted = request[FORM].get("next") or request.headers.get(hdrs.REFERER, "")
+    wanted = request[FORM].get("next", "") or request.headers.get(hdrs.REFERER, "")
     path = wanted.partition("://")[2].partition("/")[2] if "://" in wanted else wanted.removeprefix("/")
     inside = path.startswith("admin/") and "\\" not in path
     return web.Response(status=303, headers={hdrs.LOCATION: f"/{path}" if inside else "/admin/"})

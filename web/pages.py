@@ -81,7 +81,7 @@ def shell(request: web.Request, template: str, *, section: str, session: Session
     """A page within the panel's navigation, in the *section* it belongs to; with what was said of the last form."""
     said = request.cookies.get(SAID)
     mounted = frozenset(request.app.router.named_resources())
-    shown = {"section": section, "session": session, "mounted": mounted, "said": _said(said)}
+    shown: dict[str, Any] = {"section": section, "session": session, "mounted": mounted, "said": _said(said)}
     response = page(request, template, **shown, **context)
     if said is not None:
         response.del_cookie(SAID, path="/admin")

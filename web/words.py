@@ -34,7 +34,7 @@ _CATALOGS: Final = {language: _catalog(language) for language in LANGUAGES}
 
 def choose(request: web.Request) -> str:
     """The language of a request's reader."""
-    chosen = request.cookies.get(COOKIE)
+    chosen = request.cookies.get(COOKIE, "")
     if chosen in LANGUAGES:
         return chosen
     wanted = [part.split(";")[0].strip() for part in request.headers.get("Accept-Language", "").split(",")]

@@ -39,7 +39,6 @@ def upgrade() -> None:
     op.add_column("sessions", sa.Column("address", sa.String(length=64), nullable=True))
     op.add_column("sessions", sa.Column("agent", sa.String(length=200), nullable=True))
     op.add_column("users", sa.Column("role", sa.String(length=16), server_default="administrator", nullable=False))
-    op.add_column("users", sa.Column("language", sa.String(length=8), nullable=True))
     op.add_column("users", sa.Column("totp", sa.LargeBinary(), nullable=True))
     op.add_column("users", sa.Column("recovery", sa.LargeBinary(), server_default="[]", nullable=False))
     op.add_column("users", sa.Column("disabled_at", sa.Float(), nullable=True))

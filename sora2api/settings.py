@@ -90,7 +90,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lookup_interval: Annotated[float, _help("The time between two looks for a submit whose answer was lost.", ge=0)] = (
         10.0
     )
-    poll_interval: Annotated[float, _help("The longest time between two polls of a task.", gt=0)] = 5.0
+    poll_interval: Annotated[
+        float, _help("The longest time between two polls of a task; of a list, between its pages.", gt=0)
+    ] = 5.0
 
     deadlines: Annotated[
         tuple[str, ...],

@@ -1,17 +1,23 @@
 """A server and its engine as in rig.py, with keys that have limits."""
 
 import asyncio
+import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, Final
 
 import httpx2
+import msgspec
+from click.testing import CliRunner
 from openai import OpenAI
 from rig import PATIENCE, Rig
 
 from sora2api.auth.keys import ApiKey, KeyBook
 from sora2api.auth.limits import Limits
+from sora2api.catalog import BUILT_IN
+from sora2api.cli import main
+from sora2api.modes import Cost
 from sora2api.store.database import FILE, Database
 
 SMALL: Final = {"model": "sora-video", "prompt": "a lantern", "size": "160x96", "seconds": 1}
@@ -19,6 +25,18 @@ SMALL: Final = {"model": "sora-video", "prompt": "a lantern", "size": "160x96", 
 
 class KeyedRig(Rig):
     """Its keys are made before the server starts, or changed by command while it runs."""
+
+    def run(self, *command: str) -> Any:
+        """What a command on the server's data directory says, as JSON; run here, which is quicker."""
+        done = CliRunner().invoke(main, [*command, "--data-dir", str(self.data), "--json"])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    def price(self, name: str, *, per_second: int = 0, per_image: int = 0) -> None:
+        """Let a built-in model cost something, in millionths, before the server starts."""
+        model = next(model for model in BUILT_IN if model.name == name)
+        entry = msgspec.structs.replace(model, cost=Cost(per_second=per_second, per_image=per_image))
+        self.change("insert or replace into models values (?, ?)", name, msgspec.json.encode(entry))
 
     def make_keys(self, **limits: Limits) -> dict[str, ApiKey]:
         """A key of each name; their secrets are kept here."""

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
-from sora2api.auth.limits import MOST_REQUESTS, Limits, Quota
+from sora2api.auth.limits import MOST_REQUESTS, UNLIMITED, Limits, Quota
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -91,7 +91,8 @@ def changed(limits: Limits, given: Mapping[str, Any], *, clear: Collection[str] 
         (fields if window is None else quotas[window])[field] = value
     for window, values in quotas.items():
         quota: Quota = getattr(limits, window)
-        fields[window] = msgspec.structs.replace(quota, **values)
+        # What is without limit is left out of JSON only as the default itself.
+        fields[window] = msgspec.structs.replace(quota, **values) or getattr(UNLIMITED, window)
     return msgspec.structs.replace(limits, **fields)
 
 

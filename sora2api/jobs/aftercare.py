@@ -8,6 +8,7 @@ from typing import Final
 
 from sora2api.accounts import AccountBook, Engines, Pool
 from sora2api.drivers import Driver, TaskState
+from sora2api.egress.trace import JOB
 from sora2api.errors import EngineError, NotFound, Sora2ApiError, SubmitUnknown
 from sora2api.jobs.ledger import Ledger
 from sora2api.jobs.lost import LostSubmits
@@ -60,6 +61,7 @@ class Aftercare:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _stop(self, task: TaskRecord) -> None:
+        JOB.set(task.job_id)
         try:
             await self._lost.landed(task)
             if task.engine_task is None and not await self._found(task):

@@ -41,6 +41,8 @@ from sora2api.modes import Event, Failure, TaskRetried, TaskSubmitted, Waiting
 log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE: Final = 30.0
+_REASON_EVERY: Final = 10.0
+"""Seconds after which it is said anew what a job waits for."""
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -186,16 +188,9 @@ class Tasks:
     async def _lease(self, job: Job, need: Need, task_id: str, *, patience: float | None) -> tuple[Lease, str | None]:
         """An account with a slot for the task, and what it was waited for, at last."""
         wait = self._queue_timeout if patience is None else patience
-        reason = None
         leased = asyncio.ensure_future(self._pool.lease(need, task=task_id, owner=job.owner, admitted=job.admitted))
         try:
-            await asyncio.wait((leased,), timeout=0)
-            if not leased.done():
-                job.need = need
-                reason = self._pool.reason(need, admitted=job.admitted)
-                await job.say(Waiting(reason=reason))
-            async with asyncio.timeout(wait):
-                return await leased, reason
+            return await self._granted(job, need, leased, wait=wait)
         except BaseException as error:
             leased.cancel()
             self._pool.release(task_id, made=False)
@@ -206,6 +201,23 @@ class Tasks:
             raise QueueTimeout(f"The job waited {wait:.0f} s for an account.") from None
         finally:
             job.need = None
+
+    async def _granted(
+        self, job: Job, need: Need, leased: asyncio.Future[Lease], *, wait: float
+    ) -> tuple[Lease, str | None]:
+        """Wait for a lease, and say now and then what for. Raises `TimeoutError`."""
+        reason = None
+        until = time.monotonic() + wait
+        await asyncio.wait((leased,), timeout=0)
+        while not leased.done():
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            job.need = need
+            reason = self._pool.reason(need, admitted=job.admitted)
+            await job.say(Waiting(reason=reason))
+            await asyncio.wait((leased,), timeout=min(left, _REASON_EVERY))
+        return leased.result(), reason
 
     # When it goes wrong.
 

@@ -69,7 +69,7 @@ def test_what_is_under_way_counts_as_if_it_were_made(slow):
     slow.make_keys(
         jobs=Limits(day=Quota(jobs=5)), seconds=Limits(month=Quota(seconds=4)), money=Limits(day=Quota(money=300_000))
     )
-    slow.run("model", "set", "sora-video", "--cost-per-second", "0.1")
+    slow.price("sora-video", per_second=100_000)
     slow.start_server()
 
     assert codes(slow.at_once("jobs", 32)) == {"": 5, "insufficient_quota": 27}
@@ -78,7 +78,7 @@ def test_what_is_under_way_counts_as_if_it_were_made(slow):
     assert codes(slow.at_once("money", 8)) == {"": 3, "insufficient_quota": 5}
 
     slow.server.kill()
-    slow.run("model", "set", "sora-video", "--cost-per-second", "0")
+    slow.price("sora-video")
     slow.start_server()
     assert codes(slow.at_once("jobs", 4)) == {"insufficient_quota": 4}
     assert (left(slow, "jobs"), left(slow, "seconds", "seconds")) == ("0", "0")
@@ -86,6 +86,7 @@ def test_what_is_under_way_counts_as_if_it_were_made(slow):
     assert slow.post("money").status_code == 200
 
 
+@pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
 def test_a_quota_that_is_used_up_says_when_it_begins_anew(rig):
     rig.make_keys(one=Limits(day=Quota(jobs=1)))
     rig.start_server()
@@ -125,14 +126,8 @@ def test_what_fails_or_is_cancelled_or_sent_again_costs_nothing(rig):
 
 def test_days_and_months_begin_anew(rig, refused):
     limits = Limits(day=Quota(jobs=3), month=Quota(jobs=50))
-    keys = rig.make_keys(
-        today=limits,
-        yesterday=limits,
-        month=limits,
-        last_month=limits,
-        failed=limits,
-        spent=Limits(month=Quota(money=1)),
-    )
+    names = ("today", "yesterday", "month", "last_month", "failed")
+    keys = rig.make_keys(**dict.fromkeys(names, limits), spent=Limits(month=Quota(money=1)))
     now = datetime.now(UTC)
     today, first = now.strftime("%Y-%m-%d"), now.strftime("%Y-%m-01")
     yesterday = (now - timedelta(days=1)).strftime("%Y-%m-%d")
@@ -143,7 +138,7 @@ def test_days_and_months_begin_anew(rig, refused):
     book(rig, keys["last_month"].id, last_month, jobs=50)
     book(rig, keys["failed"].id, today, jobs=99, code="engine_fault")
     book(rig, keys["spent"].id, first, jobs=1, cost=1)
-    rig.run("model", "set", "sora-video", "--cost-per-second", "0.000001")
+    rig.price("sora-video", per_second=1)
     rig.start_server()
 
     refused(rig.post("today"), 429, "insufficient_quota")

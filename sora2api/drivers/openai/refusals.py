@@ -8,6 +8,7 @@ from msgspec import Struct
 from sora2api import errors
 from sora2api.drivers.openai.dialects import Dialect
 from sora2api.egress import Reply, refusal
+from sora2api.egress.refusals import retry_after
 
 _POLICY: Final = frozenset(
     {
@@ -81,7 +82,7 @@ class Complaint(Struct, frozen=True, kw_only=True):
 def refused(reply: Reply, *, dialect: Dialect | None = None) -> errors.EngineError:
     """Return what an answer of status 400 or more means."""
     complaint = Complaint.in_body(_json(reply))
-    if known := _by_words(complaint):
+    if known := _by_words(complaint, wait=retry_after(reply.headers)):
         return known
     # vLLM-Omni gives no code for this one, so its words, which are documented, must do.
     words = dialect.mismatch if dialect is not None else None
@@ -103,14 +104,14 @@ def failure(word: str, complaint: Complaint) -> errors.EngineError:
     return errors.EngineFault(complaint.message, param=complaint.param)
 
 
-def _by_words(complaint: Complaint) -> errors.EngineError | None:
+def _by_words(complaint: Complaint, *, wait: float | None = None) -> errors.EngineError | None:
     for words, kind in (
         (_POLICY, errors.PolicyRefusal),
         (_QUOTA, errors.QuotaExhausted),
         (_MODEL, errors.NotServedHere),
     ):
         if words & complaint.words:
-            return kind(complaint.message, param=complaint.param)
+            return kind(complaint.message, param=complaint.param, retry_after=wait)
     return None
 
 

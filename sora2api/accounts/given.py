@@ -1,7 +1,7 @@
 """What is given of an account when it is added or imported, found to be right."""
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -11,6 +11,7 @@ from sora2api.drivers import Driver
 from sora2api.egress.proxies import shown
 from sora2api.errors import InvalidValue
 
+_ASKED_WITH: Final = frozenset({"driver", "base_url", "settings", "token", "proxy", "refresh_token", "refresh_url"})
 _Count = Annotated[int, Meta(ge=0)]
 
 
@@ -67,6 +68,12 @@ def checked(
     if wrong is not None:
         raise InvalidValue(f"The {wrong} has characters that cannot be printed.", param=wrong)
     return fields | {"settings": _settings(account.settings, driver), "name": account.name or host}
+
+
+def forgotten(changed: Collection[str]) -> dict[str, Any]:
+    """What is no longer known of an account when these fields of it have *changed*: its engine is asked anew."""
+    models = {"models": ()} if {"driver", "base_url"} & {*changed} else {}
+    return models | ({"checked_at": None} if _ASKED_WITH & {*changed} else {})
 
 
 def _host(given: str, *, param: str) -> str:

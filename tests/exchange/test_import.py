@@ -243,6 +243,18 @@ async def test_another_token_takes_back_an_account_that_was_rejected(books):
     assert books.accounts.get(one.id).ready(time.time())
 
 
+async def test_an_engine_is_asked_anew_when_it_is_another_and_only_then(books):
+    await books.bring_in(document(account(name="one", token="sk-1")))
+    one = books.accounts.named("one")
+    await books.accounts.note(one.id, checked_at=1.0)
+
+    await books.bring_in(document(account(name="one", token="sk-1", weight=2)), update=True)
+    same = books.accounts.get(one.id).checked_at
+    await books.bring_in(document(account(name="one", token="sk-1", base_url="http://127.0.0.1:10/v1")), update=True)
+
+    assert (same, books.accounts.get(one.id).checked_at) == (1.0, None)
+
+
 async def test_one_file_may_say_more_of_its_own_rows(books):
     rows = [account(name="one", token="sk-1"), account(name="one", token="sk-1", weight=4)]
 

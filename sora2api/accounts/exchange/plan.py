@@ -12,7 +12,7 @@ from yarl import URL
 
 from sora2api.accounts.book import Account, AccountBook
 from sora2api.accounts.exchange.reading import Row
-from sora2api.accounts.given import checked
+from sora2api.accounts.given import checked, forgotten
 from sora2api.drivers import Driver
 from sora2api.errors import InvalidValue
 from sora2api.store.database import Write
@@ -124,7 +124,7 @@ class Plan:
         if account.id in self._new:
             self._new[account.id] = account
         else:
-            self._changes[account.id] = self._changes.get(account.id, {}) | changes
+            self._changes[account.id] = self._changes.get(account.id, {}) | changes | forgotten(changes)
         self._forget(known)
         self._know(account)
         return Outcome(row=row.number, name=account.name, result="updated", why=", ".join(sorted(changes)))

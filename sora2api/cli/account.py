@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_ANEW: Final = frozenset({"driver", "base_url", "settings", "token", "proxy", "refresh_token", "refresh_url"})
-"""What an account has to be looked at again for when it has changed."""
-
 
 class OrNone(click.ParamType[Any]):
     """A value, or the word `none` for no value."""
@@ -201,7 +198,7 @@ def say_issued(issued: Any) -> None:
 
 
 async def _change(folder: Path, name: str, fields: dict[str, Any], *, unset: tuple[str, ...], as_json: bool) -> None:
-    from sora2api.accounts.given import Given, checked
+    from sora2api.accounts.given import Given, checked, forgotten
     from sora2api.cli.account_parts import reached
 
     async with reached(folder) as parts:
@@ -214,11 +211,7 @@ async def _change(folder: Path, name: str, fields: dict[str, Any], *, unset: tup
         whole = {field: getattr(account, field) for field in Given.__struct_fields__} | fields
         right = checked(whole, parts.engines.kinds, check_proxy=parts.proxies.check_word)
         changes = {field: right[field] for field in fields}
-        if fields.keys() & {"driver", "base_url"}:
-            changes["models"] = ()
-        if fields.keys() & _ANEW:
-            changes["checked_at"] = None
-        account = await parts.book.change(account.id, **changes)
+        account = await parts.book.change(account.id, **(changes | forgotten(changes)))
         _say(account, parts.standing, as_json=as_json)
 
 

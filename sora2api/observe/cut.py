@@ -1,9 +1,12 @@
 """Cutting out of logged bodies what has no place in a log: secrets, files in base64, and, if so wished, all words."""
 
 import re
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeVar
 
 import orjson
+
+T = TypeVar("T")
 
 LARGEST_BODY: Final = 64 * 1024
 _LONGEST_TEXT: Final = 32 * 1024
@@ -77,9 +80,12 @@ class _Cutter:
             return [self.cut(name, item) for item in self._some(value)]
         return value
 
-    def _some(self, items: Any) -> list[Any]:
+    def _some(self, items: Iterable[T]) -> Iterator[T]:
         """No more of the *items* than may still be looked at, and one, which says that there were more."""
-        return [item for item, _ in zip(items, range(max(0, self._left) + 1), strict=False)]
+        for item in items:
+            yield item
+            if self._left < 0:
+                return
 
     def _text(self, name: str, value: str) -> str:
         if _SECRET_NAME.search(name):

@@ -41,6 +41,7 @@ class RequestLog(Log):
         self._ended: set[str] = set()
         self._forgotten: dict[str, None] = {}
         self._dropped = 0
+        self._surplus = 0
         self._news = asyncio.Event()
         self._full = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -147,15 +148,18 @@ class RequestLog(Log):
 
     async def clean_up(self, *, at_most: int = _CHUNK) -> int:
         """Remove some of what is too old or too much; how many rows."""
-        moment = time.time() - self._lifetime
-        removed = await self._remove(moment, at_most)
+        removed = await self._remove(time.time() - self._lifetime, at_most)
         if removed:
             return removed
         async with self._database.reading() as connection:
-            if await rows.size(connection) <= self._size:
+            if self._surplus <= 0:
+                self._surplus = await rows.surplus(connection, self._size)
+            if not self._surplus:
                 return 0
             moment = await rows.oldest(connection, behind=at_most)
-        return await self._remove(moment, at_most)
+        removed = await self._remove(moment, at_most)
+        self._surplus = max(0, self._surplus - removed) if removed else 0
+        return removed
 
     async def _remove(self, moment: float, at_most: int) -> int:
         remove: Callable[[Any], Awaitable[int]] = lambda connection: rows.remove_before(  # noqa: E731

@@ -156,16 +156,23 @@ async def oldest(connection: AsyncConnection, *, behind: int) -> float:
     return min(known) if known else time.time()
 
 
-async def size(connection: AsyncConnection) -> int:
-    """About how many bytes the log takes: by rows that lie evenly among all, so that it costs the same for any log."""
-    return await _size_of(connection, requests) + await _size_of(connection, calls)
+async def surplus(connection: AsyncConnection, limit: int) -> int:
+    """How many rows are more than those that take *limit* bytes."""
+    count, length = await size(connection)
+    return 0 if length <= limit else max(1, int(count * (1 - limit / length)))
 
 
-async def _size_of(connection: AsyncConnection, table: Any) -> int:
+async def size(connection: AsyncConnection) -> tuple[int, int]:
+    """About how many rows the log has, and bytes: by some that lie evenly among all, however many those are."""
+    parts = [await _size_of(connection, table) for table in (requests, calls)]
+    return sum(count for count, _ in parts), sum(length for _, length in parts)
+
+
+async def _size_of(connection: AsyncConnection, table: Any) -> tuple[int, int]:
     number: Any = literal_column(f"{table.name}.rowid")
     first, last = (await connection.execute(select(func.min(number), func.max(number)).select_from(table))).one()
     if first is None:
-        return 0
+        return 0, 0
     span = last - first + 1
     step = max(1, span // _SAMPLES)
     sample = range(first, last + 1, step)
@@ -174,7 +181,7 @@ async def _size_of(connection: AsyncConnection, table: Any) -> int:
     rows, length = (await connection.execute(wanted)).one()
     if table is requests:
         length = (length or 0) + await _bodies(connection, number, sample)
-    return int(((length or 0) + rows * _ROW) * span / len(sample))
+    return rows * span // len(sample), int(((length or 0) + rows * _ROW) * span / len(sample))
 
 
 async def _bodies(connection: AsyncConnection, number: Any, sample: range) -> int:

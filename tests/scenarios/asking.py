@@ -1,6 +1,5 @@
 """A chat program, and what it can see of a server."""
 
-import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,11 +75,11 @@ class Asker:
         found = self.rig.rows(query)
         return found[0][0] if found else None
 
-    def overlaps(self, *jobs: str) -> bool:
-        """Whether any two of the jobs had an account's slot at the same time."""
+    def most_at_once(self, *jobs: str) -> int:
+        """How many of the jobs had a slot of an account at the same time."""
         names = ", ".join(f"'{job}'" for job in jobs)
-        spans = self.rig.rows(f"SELECT intended_at, ended_at FROM tasks WHERE job_id IN ({names}) ORDER BY intended_at")
-        return any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans))
+        spans = self.rig.rows(f"SELECT intended_at, ended_at FROM tasks WHERE job_id IN ({names})")
+        return max(sum(began <= at < ended for began, ended in spans) for at, _ in spans)
 
     def jobs(self, prompt: str) -> list[str]:
         return [row[0] for row in self.rig.rows(f"SELECT id FROM jobs WHERE prompt = '{prompt}'")]

@@ -7,16 +7,16 @@ import httpx2
 import pytest
 from PIL import Image
 from scenarios.asking import CHATS, SMALL, linked, markdown_link
-from scenarios.shelves import Shelf
+from scenarios.neighbours import Website
 from ways.films import clip_of, distance, film
 
 
 @pytest.fixture(scope="module")
-def shelf(face) -> Iterator[Shelf]:
+def website(face) -> Iterator[Website]:
     """A web server of somebody else's, on this machine."""
-    shelf = Shelf({"/face.png": ("image/png", face), "/film.mp4": ("video/mp4", clip_of(face))})
-    yield shelf
-    shelf.close()
+    website = Website({"/face.png": ("image/png", face), "/film.mp4": ("video/mp4", clip_of(face))})
+    yield website
+    website.close()
 
 
 def test_r01_a_chat_that_is_not_streamed_is_answered_with_the_video(roomy):
@@ -37,33 +37,33 @@ def test_r01_a_chat_that_would_wait_too_long_is_answered_with_its_job(narrow):
     narrow.day.completed(job)
 
 
-def test_r02_an_image_by_link_is_fetched_and_begins_the_video(narrow, shelf, face):
-    reply = narrow.chat(linked(("image", f"{shelf.url}/face.png"), text="it drifts away"))
+def test_r02_an_image_by_link_is_fetched_and_begins_the_video(narrow, website, face):
+    reply = narrow.chat(linked(("image", f"{website.url}/face.png"), text="it drifts away"))
 
     first = film(httpx2.get(markdown_link(reply)).content).frames[0]
     assert distance(first, Image.open(io.BytesIO(face)).convert("RGB").resize(first.size)) < 0.1
-    assert shelf.asked == ["/face.png"]
+    assert website.asked == ["/face.png"]
 
 
 @pytest.mark.parametrize(("path", "code"), [("/nothing.png", "link_not_fetched"), ("/film.mp4", "invalid_image")])
-def test_r02_an_image_that_cannot_be_had_is_refused_and_no_job_is_made(narrow, shelf, path, code):
-    content = linked(("image", f"{shelf.url}{path}"), text="an image that cannot be had")
+def test_r02_an_image_that_cannot_be_had_is_refused_and_no_job_is_made(narrow, website, path, code):
+    content = linked(("image", f"{website.url}{path}"), text="an image that cannot be had")
 
     narrow.refused(narrow.chat(content), 400, code, "messages")
     assert narrow.jobs("an image that cannot be had") == []
 
 
-def test_r02_an_image_by_link_into_a_private_network_is_refused_and_never_fetched(roomy, shelf):
-    before = len(shelf.asked)
-    content = linked(("image", f"{shelf.url}/face.png"), text="an image that nobody may fetch")
+def test_r02_an_image_by_link_into_a_private_network_is_refused_and_never_fetched(roomy, website):
+    before = len(website.asked)
+    content = linked(("image", f"{website.url}/face.png"), text="an image that nobody may fetch")
 
     roomy.refused(roomy.chat(content), 400, "link_refused", "messages")
-    assert len(shelf.asked) == before
+    assert len(website.asked) == before
     assert roomy.jobs("an image that nobody may fetch") == []
 
 
-def test_r03_a_video_by_link_becomes_a_character(narrow, shelf):
-    reply = narrow.chat(linked(("video", f"{shelf.url}/film.mp4")), username="by_link")
+def test_r03_a_video_by_link_becomes_a_character(narrow, website):
+    reply = narrow.chat(linked(("video", f"{website.url}/film.mp4")), username="by_link")
 
     assert reply.status_code == 200, reply.text
     assert reply.json()["choices"][0]["message"]["content"].startswith("@by_link\n")
@@ -71,8 +71,8 @@ def test_r03_a_video_by_link_becomes_a_character(narrow, shelf):
     assert "@by_link" in mentions
 
 
-def test_r03_a_video_by_link_that_cannot_be_had_is_refused(narrow, roomy, shelf):
-    content = linked(("video", f"{shelf.url}/nothing.mp4"))
+def test_r03_a_video_by_link_that_cannot_be_had_is_refused(narrow, roomy, website):
+    content = linked(("video", f"{website.url}/nothing.mp4"))
 
     narrow.refused(narrow.chat(content), 400, "link_not_fetched", "messages")
     roomy.refused(roomy.chat(content), 400, "link_refused", "messages")

@@ -80,9 +80,12 @@ class Rig:
         self.sandbox = self._process("sandbox", *arguments)
         self._port = self.sandbox.url.rpartition(":")[2]
 
-    def connect(self, *options: str, name: str = "box", token: str = KEY, video_slots: int = 8) -> None:
-        """Make the sandbox an account like any engine's."""
-        given = ("--driver", "openai", "--base-url", self.sandbox.url, "--token", token, "--name", name)
+    def connect(
+        self, *options: str, name: str = "box", token: str = KEY, video_slots: int = 8, base_url: str | None = None
+    ) -> None:
+        """Make the sandbox an account like any engine's, reached by its own URL or another *base_url*."""
+        url = base_url or self.sandbox.url
+        given = ("--driver", "openai", "--base-url", url, "--token", token, "--name", name)
         added = self.run("account", "add", *given, "--video-slots", str(video_slots), *options)
         if added["issued"] is not None:
             self.key = added["issued"]["key"]

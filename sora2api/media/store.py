@@ -307,15 +307,17 @@ async def receive(chunks: AsyncIterable[bytes], target: Path, *, limit: int, beg
     length = begin
     with await asyncio.to_thread(target.open, "ab" if begin else "wb") as file:
         pending = bytearray()
-        async for chunk in chunks:
-            length += len(chunk)
-            if length > limit:
-                raise TooLarge(f"The file is larger than {limit} bytes.")
-            pending += chunk
-            if len(pending) >= _FLUSH:
-                await asyncio.to_thread(file.write, bytes(pending))
-                pending.clear()
-        await asyncio.to_thread(file.write, bytes(pending))
+        try:
+            async for chunk in chunks:
+                length += len(chunk)
+                if length > limit:
+                    raise TooLarge(f"The file is larger than {limit} bytes.")
+                pending += chunk
+                if len(pending) >= _FLUSH:
+                    await asyncio.to_thread(file.write, bytes(pending))
+                    pending.clear()
+        finally:  # a transfer that breaks goes on from what has come
+            await asyncio.to_thread(file.write, bytes(pending))
     return length
 
 

@@ -17,15 +17,32 @@ class Far(pproxy.server.ProxyDirect):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[tuple[str, int]] = []
+        self.said = bytearray()
+        self.heard = bytearray()
 
     async def open_connection(self, host, port, local_addr, lbind, **options):
         self.asked.append((host, port))
         here = "127.0.0.1" if host.endswith(".test") else host
-        return await super().open_connection(here, port, None, lbind, **options)
+        reader, writer = await super().open_connection(here, port, None, lbind, **options)
+        write, feed = writer.write, reader.feed_data
+
+        def heard(data: bytes) -> None:
+            self.heard += data
+            feed(data)
+
+        def said(data: bytes) -> None:
+            self.said += data
+            write(data)
+
+        writer.write, reader.feed_data = said, heard
+        return reader, writer
 
 
 class Proxy:
-    """A real proxy that can be stopped, and started again at its port. *asked* are the hosts and ports it was asked."""
+    """A real proxy that can be stopped, and started again at its port.
+
+    *asked* are the hosts and ports that it was asked for, *said* is what went to them, *heard* what came back.
+    """
 
     def __init__(self, protocol: str, credentials: str = "", *, listening: socket.socket | None = None) -> None:
         self._protocol = protocol
@@ -39,6 +56,14 @@ class Proxy:
     @property
     def asked(self) -> list[tuple[str, int]]:
         return self._way.asked
+
+    @property
+    def said(self) -> bytes:
+        return bytes(self._way.said)
+
+    @property
+    def heard(self) -> bytes:
+        return bytes(self._way.heard)
 
     def url(self, scheme: str | None = None) -> str:
         given = f"{self._credentials}@" if self._credentials else ""

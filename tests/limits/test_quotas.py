@@ -149,3 +149,16 @@ def test_days_and_months_begin_anew(rig, refused):
     refused(rig.post("spent"), 429, "insufficient_quota")
     for name in ("yesterday", "last_month", "failed"):
         assert rig.post(name).status_code == 200
+
+
+@pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
+def test_the_sdk_waits_for_a_job_to_be_over_as_it_is_told(rig):
+    rig.make_keys(one=Limits(jobs_in_flight=1))
+    rig.start_server()
+    rig.misbehave(method="POST", path="/v1/videos", delay=3)
+    assert rig.post("one").status_code == 200
+
+    with rig.openai("one").with_options(max_retries=2) as client:
+        video = client.videos.create(model="sora-2", prompt="a lantern")
+
+    assert video.status == "queued"

@@ -104,7 +104,18 @@ def test_what_is_wrong_is_one_line(tmp_path, arguments):
 
 def test_a_proxy_that_an_account_names_is_not_removed(tmp_path):
     told("add", "north", "socks5://127.0.0.1:1", folder=tmp_path)
-    account = ("account", "add", "--driver", "openai", "--base-url", "http://127.0.0.1:9/v1", "--name", "far")
+    account = (
+        "account",
+        "add",
+        "--driver",
+        "openai",
+        "--base-url",
+        "http://127.0.0.1:9/v1",
+        "--token",
+        "t",
+        "--name",
+        "far",
+    )
     subprocess.run(
         [sys.executable, "-m", "sora2api", *account, "--proxy", "north", "--data-dir", str(tmp_path)],
         check=True,

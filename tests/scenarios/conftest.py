@@ -1,5 +1,6 @@
 """Servers as processes, each with a stand-alone sandbox as its engine, shared by the scenarios that want the same."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,3 +67,9 @@ def asking() -> type[Asker]:
 def face() -> bytes:
     """A PNG unlike anything that the sandbox draws."""
     return photo((320, 180), ("#101060", "#e0c020", "#20b0a0"))
+
+
+@pytest.fixture(scope="session")
+def url_of():
+    """A file as a data URL."""
+    return lambda data, kind: f"data:{kind};base64,{base64.b64encode(data).decode()}"

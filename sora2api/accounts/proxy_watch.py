@@ -18,7 +18,7 @@ _TICK: Final = 1.0
 
 
 class ProxyWatch:
-    """Probes proxies when they are due, and at once when a call was blocked; accounts and the log hear what it finds."""
+    """Probes proxies when they are due, and at once when a call was blocked; accounts and the log hear of it."""
 
     def __init__(self, probes: Probes, proxies: ProxyBook, book: AccountBook) -> None:
         self._probes = probes

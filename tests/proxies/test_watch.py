@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aiohttp import web
@@ -63,16 +63,25 @@ async def _silent(reader, writer):
 
 
 async def _slow(reader, writer):
-    """Answer when nobody waits any more: the end of the stream is who went away."""
+    """Let us in, and not come to open a way."""
     await reader.readexactly(3)
-    await asyncio.sleep(2 * TIMEOUT)
     writer.write(b"\x05\x00")
-    writer.close()
+    await reader.read()
 
 
 async def _dies(reader, writer):
     await reader.readexactly(3)
-    writer.close()
+
+
+async def _serve(broken, port):
+    """A proxy that is *broken*, at a port."""
+
+    async def handle(reader, writer):
+        with suppress(asyncio.IncompleteReadError):
+            await broken(reader, writer)
+        writer.close()
+
+    return await asyncio.start_server(handle, "127.0.0.1", port)
 
 
 @pytest.mark.parametrize("broken", [None, _silent, _slow, _dies], ids=["refuses", "says nothing", "too slow", "dies"])
@@ -88,7 +97,7 @@ async def test_a_proxy_that_fails_thrice_is_quarantined_with_its_accounts_alone_
         await _until(lambda: all(proxy.latency for proxy in accounts.proxies.all()))
 
         one.stop()
-        server = broken and await asyncio.start_server(broken, "127.0.0.1", one.port)
+        server = broken and await _serve(broken, one.port)
         for _ in range(3):
             with pytest.raises(ProxyFault):
                 await probes.probe(one.url(), [accounts.book.named("a")])
@@ -147,9 +156,8 @@ async def test_an_engine_that_is_not_there_is_not_held_against_the_proxy(account
         writer.write(b"\x05\x00")
         await reader.readexactly(10)
         writer.write(b"\x05\x05\x00\x01" + bytes(6))
-        writer.close()
 
-    server = await asyncio.start_server(refuses, "127.0.0.1", 0)
+    server = await _serve(refuses, 0)
     port = server.sockets[0].getsockname()[1]
     await accounts.proxies.add("one", f"socks5://127.0.0.1:{port}")
     await accounts.add("a", proxy="one")

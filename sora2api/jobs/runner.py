@@ -114,7 +114,8 @@ class Runner:
         return job
 
     async def close(self) -> None:
-        workers = [job.worker for job in self.live.values() if job.worker is not None]
+        jobs = self.live.values()
+        workers = [work for job in jobs for work in (job.worker, job.stopper) if work is not None]
         if self._progress is not None:
             workers.append(self._progress)
         for worker in workers:
@@ -212,7 +213,9 @@ class Runner:
         if job.worker is not None:
             job.worker.cancel()
             await asyncio.wait((job.worker,))
-        if not job.ending:
+        if job.ending:
+            await job.over.wait()
+        else:
             await self._end(job, status, failure(error))
 
     async def _end(self, job: LiveJob, status: Status, error: Failure | None) -> None:

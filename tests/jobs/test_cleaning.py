@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import pytest
 from rig import Rig
 
 from sora2api.jobs.cleaning import Cleaner
@@ -84,6 +85,7 @@ async def cleaned(rig: Rig, *, old: tuple[str, ...], needed: str) -> set[str]:
     return gone
 
 
+@pytest.mark.slow
 async def test_a_clean_up_takes_few_jobs_at_a_time(rig):
     rig.start_sandbox("--delay", "0")
     rig.connect()

@@ -42,6 +42,7 @@ def test_a_job_that_takes_too_long_fails_and_its_task_is_stopped_at_the_engine(r
     assert rig.unsettled() is None
 
 
+@pytest.mark.slow
 def test_the_slot_is_held_until_an_engine_that_cannot_stop_has_really_ended(rig):
     rig.start_sandbox("--delay", "5", "--without", "cancel")
     rig.connect(video_slots=1)
@@ -96,6 +97,7 @@ def test_an_image_that_is_waited_for_ends_by_its_deadline(rig):
     assert reply.json()["error"]["code"] == "deadline_exceeded", reply.text
 
 
+@pytest.mark.slow
 def test_waiting_for_an_account_does_not_count(rig):
     rig.start_sandbox("--delay", "2")
     rig.connect(video_slots=1)

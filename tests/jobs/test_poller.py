@@ -120,6 +120,7 @@ async def test_a_list_of_several_pages_tells_of_each_task(box, followed):
     assert (asked.polls, asked.lists % 3) == (0, 0)
 
 
+@pytest.mark.slow
 async def test_tasks_behind_many_newer_ones_of_others_are_found_without_asking_for_each(box, followed):
     engine = box("--delay", "600")
     ours = await asyncio.to_thread(engine.create, 3)
@@ -182,6 +183,30 @@ async def test_a_stuck_answer_about_one_task_keeps_no_other_waiting(box, followe
 
     assert all(len(told[task]) > count for task, count in zip(others, counts, strict=True))
     assert not told[stuck]
+
+
+async def test_a_task_that_the_list_does_not_show_and_nobody_answers_for_keeps_no_other_waiting(box, followed):
+    engine = box("--delay", "600")
+    hidden, *others = await asyncio.to_thread(engine.create, 4)
+    httpx2.delete(f"{engine.url}/v1/videos/{hidden}", headers=HEADERS, timeout=30).raise_for_status()
+    await asyncio.to_thread(engine.misbehave, path=f"/v1/videos/{hidden}", status=500, body={"error": {}}, times=1000)
+    told, ends = await followed(engine, [hidden, *others])
+
+    await _heard_of_all(told, *others, within=5)
+
+    assert not told[hidden]
+    assert not ends[hidden].done()
+
+
+async def test_an_engine_whose_list_is_gone_is_asked_after_each_task(box, followed):
+    engine = box("--delay", "600")
+    tasks = await asyncio.to_thread(engine.create, 20)
+    await asyncio.to_thread(engine.misbehave, path="/v1/videos", status=404, body={"error": {}}, times=1000)
+    told, _ = await followed(engine, tasks)
+
+    await _heard_of_all(told)
+
+    assert (await asyncio.to_thread(engine.asked)).lists == 0
 
 
 async def test_an_account_is_never_asked_more_often_than_it_may_be(box, followed):

@@ -1,6 +1,7 @@
 """Sends work to an engine that speaks the OpenAI shape, and follows what becomes of it."""
 
 import asyncio
+import logging
 import math
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -20,12 +21,16 @@ from sora2api.drivers.openai.refusals import refused
 from sora2api.drivers.openai.settings import OpenAISettings, settings_of
 from sora2api.egress import Client, Reply
 
+logger = logging.getLogger(__name__)
+
 _PAGE: Final = 100
 """The most that the shape allows in one page of a list."""
 _PAGES_MORE: Final = 3
 """How many pages may be read beyond those that the tasks fill that are looked for."""
 _ASKED: Final = 16
 """How many tasks that the list does not show are asked after in one poll; the others have their turn in the next."""
+_ANSWER_WITHIN: Final = 15.0
+"""Seconds that an answer for one task may take, since those for others wait for it."""
 _VERSION: Final = re.compile(r"v\d+\w*")
 _NO_SUCH_ROUTE: Final = frozenset({404, 405, 501})
 _PLAIN: Final = frozenset({errors.BadRequest, errors.EngineFault})
@@ -94,16 +99,31 @@ class OpenAIDriver(Driver):
                 states = await self._among_listed(set(tasks))
             except NoList:
                 self._lists = False
+        # What a list does not show may yet be there: it is old, or the list is short of it.
         missed = [task for task in tasks if task not in states]
+        answers = await self._ask_each(missed[:_ASKED])
+        faults = [answer for answer in answers if isinstance(answer, errors.EngineError)]
+        known = states | {answer.id: answer for answer in answers if isinstance(answer, TaskState)}
+        if faults and not known:
+            raise faults[0]
+        for fault in faults:  # one that is not told of keeps nothing from the others
+            logger.warning("poll of a task failed: %s", fault.code)
+        return known
+
+    async def _ask_each(self, tasks: Sequence[str]) -> Sequence[TaskState | errors.EngineError]:
+        """Ask after each task, a few at once; what each answer is, or why there is none in time."""
         slots = asyncio.Semaphore(self._settings.polls_at_once)
 
-        async def ask(task: str) -> TaskState:
-            async with slots:
-                return await self._ask(task)
+        async def ask(task: str) -> TaskState | errors.EngineError:
+            try:
+                async with slots, asyncio.timeout(_ANSWER_WITHIN):
+                    return await self._ask(task)
+            except TimeoutError:
+                return errors.NetworkFault("The engine does not answer for a task.")
+            except errors.EngineError as error:
+                return error
 
-        # What a list does not show may yet be there: it is old, or the list is short of it.
-        asked = await asyncio.gather(*(ask(task) for task in missed[:_ASKED]))
-        return states | {state.id: state for state in asked}
+        return await asyncio.gather(*map(ask, tasks))
 
     def lists(self) -> bool:
         return self._lists

@@ -27,6 +27,7 @@ from sora2api.errors import AccountExpired, ConnectFault, EngineError, ProxyFaul
 log = logging.getLogger(__name__)
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, sock_connect=10.0)
+_PATIENCE: Final = 10.0
 _MARGIN: Final = 300.0
 _MARGIN_OF_LIFETIME: Final = 0.1
 _LONGEST_PAUSE: Final = 300.0
@@ -59,7 +60,8 @@ class Refreshes:
 
     async def close(self) -> None:
         """Wait for the answers that are on their way: they may be the only ones to a refresh token."""
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=_PATIENCE)
 
     def due(self, account: Account) -> bool:
         """Whether an account's token ends so soon that it is to be renewed now.

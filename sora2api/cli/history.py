@@ -25,7 +25,7 @@ def list_(*, status: str | None, model: str | None, key: str | None, limit: int,
     """List jobs, the newest first."""
     found = run(_list(data_dir, status=status, model=model, key=key, limit=limit))
     if as_json:
-        print_json(found)
+        print_json(msgspec.to_builtins(found))
         return
     for job in found:
         took = _long(job["completed_at"] - job["created_at"]) if job["completed_at"] else "-"

@@ -100,7 +100,7 @@ TOLD: Final = web.ResponseKey("TOLD", deque[Any])
 @web.middleware
 async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id, said in its reply and in the log, in the lines of the job too that it makes."""
-    request[REQUEST_ID] = f"req_{secrets.token_hex(12)}"
+    request[REQUEST_ID] = _new_id()
     CURRENT.set(request[REQUEST_ID])
     request[BEGUN] = time.monotonic()
     kept = request.app.get(LOG)
@@ -118,6 +118,11 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
         },
     )
     return response
+
+
+def _new_id() -> str:
+    """An id that is larger than those before, by which rows of the log lie in the order in which they came."""
+    return f"req_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
 
 
 async def _noted(request: web.Request, handler: Handler, kept: Log) -> web.StreamResponse:

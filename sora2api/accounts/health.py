@@ -9,6 +9,7 @@ from typing import Final
 
 from sora2api.accounts.aside import set_aside, take_back
 from sora2api.accounts.book import FAULTS, Account, AccountBook
+from sora2api.accounts.clock import WallClock
 from sora2api.accounts.engines import Engines
 from sora2api.accounts.pool import Pool
 from sora2api.errors import (
@@ -117,8 +118,11 @@ class Health:
 
         A silent engine keeps nobody else waiting.
         """
+        clock = WallClock()
         try:
             while True:
+                if moved := clock.moved():
+                    await self._follow_clock(moved)
                 for account in self._book.all():
                     await self._see_to(account)
                 self._pool.look_again()  # somebody's rest may be over
@@ -126,6 +130,14 @@ class Health:
         finally:
             for busy in tuple(self._busy.values()):
                 busy.cancel()
+
+    async def _follow_clock(self, moved: float) -> None:
+        """The wall clock was set: who rests goes on resting for as long as was left."""
+        log.warning("the wall clock was set", extra={"seconds": round(moved)})
+        moments = ("rests_until", "set_aside_at", "checked_at")
+        for account in self._book.all():
+            known = {name: at for name in moments if (at := getattr(account, name)) is not None}
+            await self._book.note(account.id, **{name: at + moved for name, at in known.items()})
 
     async def _see_to(self, account: Account) -> None:
         """Do what is due for an account."""

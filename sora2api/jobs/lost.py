@@ -17,6 +17,7 @@ from sora2api.jobs.records import Parameters, TaskRecord
 log = logging.getLogger(__name__)
 
 _CLOCKS_APART: Final = 5.0
+_SET_BACK: Final = 86400.0
 _ROUNDED_UP: Final = 1.0
 _LENGTHS_APART: Final = 0.06
 
@@ -63,7 +64,7 @@ class LostSubmits:
                     return None
                 for other in alike:
                     await self.landed(other)
-                since = min(other.intended_at for other in alike) - _CLOCKS_APART
+                since = _since(alike)
                 listed = await self._recent(task.account_id, since)
                 now_alike = await self._ledger.unanswered(task.account_id, task.parameters)
                 if [other.id for other in now_alike] == [other.id for other in alike]:
@@ -106,6 +107,12 @@ class LostSubmits:
             except EngineError as error:
                 log.warning("look-up failed", extra={"account": account_id, "code": error.code})
                 await asyncio.sleep(error.retry_after or 1.0)
+
+
+def _since(alike: Sequence[TaskRecord]) -> float:
+    """From when on the engine may have taken them. A clock that was set back does not say how long ago that was."""
+    earliest, now = min(task.intended_at for task in alike), time.time()
+    return (earliest if earliest <= now else now - _SET_BACK) - _CLOCKS_APART
 
 
 def _matches(seen: Seen, parameters: Parameters, since: float) -> bool:

@@ -226,7 +226,8 @@ class OpenAIDriver(Driver):
                 raise _not_listed(reply, first=after is None)
             body = reply.json()
             page = [item for item in _items(body) if isinstance(item.get("id"), str) and item["id"] not in seen]
-            yield [await reading.video(item) for item in page]
+            apart = reading.clocks_apart(reply.headers)
+            yield [reading.by_our_clock(await reading.video(item), apart) for item in page]
             # An engine that ignores the cursor shows the same page again, which leaves nothing new.
             if not page or not body.get("has_more", len(page) >= _PAGE):
                 return

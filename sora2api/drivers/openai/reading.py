@@ -4,8 +4,11 @@ import asyncio
 import binascii
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
+
+from msgspec.structs import replace
 
 from sora2api import errors
 from sora2api.drivers import Remote, Seen, TaskState
@@ -22,6 +25,7 @@ _STATUSES: Final[dict[Status, frozenset[str]]] = {
 }
 _STATUS: Final = {word: status for status, words in _STATUSES.items() for word in words}
 _SLICE: Final = 256 * 1024
+_CLOCKS_AGREE: Final = timedelta(seconds=5)
 _YEAR_9999: Final = 253_370_764_800
 _unknown_statuses: set[str] = set()
 
@@ -116,6 +120,22 @@ def _seen(body: Mapping[str, Any]) -> Seen | None:
         seconds=_number(body.get("seconds")),
         source=_text(body.get("remixed_from_video_id")),
     )
+
+
+def clocks_apart(headers: Mapping[str, str]) -> timedelta:
+    """By how much the engine's clock, by the Date of its answer, is ahead of ours; nothing, if that is hardly any."""
+    try:
+        apart = parsedate_to_datetime(headers.get("Date", "")) - datetime.now(UTC)
+    except (ValueError, TypeError):  # no date, or one without a zone
+        return timedelta()
+    return apart if abs(apart) > _CLOCKS_AGREE else timedelta()
+
+
+def by_our_clock(state: TaskState, apart: timedelta) -> TaskState:
+    """Tell by our clock when a listed task was made."""
+    if state.seen is None or not apart:
+        return state
+    return replace(state, seen=replace(state.seen, created_at=state.seen.created_at - apart))
 
 
 def _text(value: Any) -> str | None:

@@ -207,10 +207,7 @@ class Runner:
         await self._stop(job, "cancelled", Cancelled())
 
     async def _stop(self, job: LiveJob, status: Status, error: JobError) -> None:
-        if job.ending:
-            await job.over.wait()
-            return
-        if job.worker is not None:
+        if job.worker is not None and not job.ending:
             job.worker.cancel()
             await asyncio.wait((job.worker,))
         if job.ending:

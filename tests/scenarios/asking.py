@@ -18,10 +18,11 @@ SMALL = {"model": "sora-video", "size": "160x96", "seconds": 1}
 
 
 class Asker:
-    """A client of a rig's server, from now on until it is `close`d."""
+    """A client of a rig's server, from now on until it is `close`d, and the *account* that is used for it."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, *, account: str = "box") -> None:
         self.rig = rig
+        self.name = account
         self.day = BadDay(rig)
         self._before = len(rig.jobs())
 
@@ -49,9 +50,9 @@ class Asker:
         assert (error["code"], error["param"]) == (code, param), error
         return str(error["message"])
 
-    def account(self, name: str = "box") -> dict[str, Any]:
-        """How an account stands, as its operator sees it."""
-        return next(one for one in self.rig.run("account", "list") if one["name"] == name)
+    def account(self) -> dict[str, Any]:
+        """How the account stands, as its operator sees it."""
+        return self.rig.run("account", "show", self.name)
 
     def stats(self) -> dict[str, Any]:
         """What the engine has counted: `polls`, `lists`, requests `by_path` and `by_token`."""

@@ -1,5 +1,6 @@
 """Accounts that come and go: R11, R18, R19, R22, R23 and R24."""
 
+import itertools
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from scenarios.neighbours import TokenServer
 
 REJECTED = {"status": 401, "body": {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}}
 FOUR_HOURS = 4 * 3600
+_numbers = itertools.count(1)
 
 
 def jwt(exp: float) -> str:
@@ -33,13 +35,26 @@ def renewable(tokens: TokenServer) -> tuple[str, ...]:
     return ("--refresh-url", f"{tokens.url}/oauth/token", "--refresh-token", tokens.refresh_token, "--client-id", "app")
 
 
-@pytest.fixture
-def renewing(rig, asking, tokens) -> Asker:
-    """A server whose account has the token `sk-0`, which its engine takes as it does those to come."""
+@pytest.fixture(scope="module")
+def renewing_rig(tmp_path_factory) -> Iterator[Rig]:
+    """A server whose engine takes the token `sk-0` as it does those to come."""
+    rig = Rig(tmp_path_factory.mktemp("renewing"))
     start_engine(rig, *(f"sk-{number}" for number in range(10)))
-    rig.connect("--set", "dialect=sandbox", *renewable(tokens), token="sk-0")
+    rig.connect("--set", "dialect=sandbox", token="sk-0")
     rig.start_server("--poll-interval", "0.3")
-    return asking(rig)
+    rig.run("account", "disable", "box")
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def renewing(renewing_rig, asking, tokens) -> Iterator[Asker]:
+    """That server, with an account of the test's own, whose tokens can be renewed."""
+    name = f"renewed-{next(_numbers)}"
+    renewing_rig.connect("--set", "dialect=sandbox", *renewable(tokens), name=name, token="sk-0")
+    until(lambda: renewing_rig.get("/readyz").json()["engines"] == [name])
+    yield asking(renewing_rig, account=name)
+    renewing_rig.run("account", "remove", name)
 
 
 def start_engine(rig: Rig, *keys: str) -> None:
@@ -65,19 +80,19 @@ def test_r18_an_account_that_was_switched_off_and_on_has_its_tokens_renewed_agai
     renewing.day.completed(renewing.day.begin())
     until(lambda: tokens.issued >= 2)
     for _ in range(2):
-        switch(renewing.rig, "disable", to=False)
+        switch(renewing, "disable", to=False)
         before = tokens.issued
-        switch(renewing.rig, "enable", to=True)
+        switch(renewing, "enable", to=True)
         until(lambda before=before: tokens.issued > before)
 
     assert tokens.refused == 0
     renewing.day.completed(renewing.day.begin())
 
 
-def switch(rig: Rig, way: str, *, to: bool) -> None:
+def switch(asker: Asker, way: str, *, to: bool) -> None:
     """Have the account used, or not, and wait until the running server knows."""
-    rig.run("account", way, "box")
-    until(lambda: ("box" in rig.get("/readyz").json()["engines"]) == to)
+    asker.rig.run("account", way, asker.name)
+    until(lambda: (asker.name in asker.rig.get("/readyz").json()["engines"]) == to)
 
 
 def test_r19_a_change_of_one_number_of_slots_leaves_the_other_as_it_was(narrow):
@@ -119,13 +134,14 @@ def test_r22_when_a_token_ends_is_the_same_moment_everywhere(rig, asking, tokens
 
 
 def test_r23_a_rejected_token_is_renewed_once_and_the_task_is_handed_over_with_the_new_one(renewing, tokens):
+    before = renewing.stats()["by_token"].get("sk-1", 0)
     renewing.rig.misbehave(**SUBMIT, **REJECTED)
 
     events = renewing.day.completed(renewing.day.begin())
 
     assert "task_retried" not in types(events)
     assert (tokens.issued, tokens.refused) == (1, 0)
-    assert renewing.stats()["by_token"]["sk-1"] > 0
+    assert renewing.stats()["by_token"]["sk-1"] > before
     assert renewing.account()["state"] == "ready"
     renewing.day.settled(creates=1, says=("token renewed",))
 
@@ -137,7 +153,7 @@ def test_r23_an_account_whose_new_token_is_rejected_too_is_set_aside(renewing, t
 
     assert tokens.issued == 1
     assert renewing.account()["state"] == "account_rejected"
-    renewing.rig.run("account", "enable", "box")
+    renewing.rig.run("account", "enable", renewing.name)
     renewing.day.completed(job)
     assert (tokens.issued, tokens.refused) == (1, 0)
 
@@ -150,8 +166,8 @@ def test_r23_an_account_whose_refresh_token_is_refused_is_set_aside_until_somebo
 
     assert renewing.account()["state"] == "account_expired"
     assert (tokens.issued, tokens.refused) == (0, 1)
-    renewing.rig.run("account", "change", "box", "--token", "sk-5")
-    renewing.rig.run("account", "enable", "box")
+    renewing.rig.run("account", "change", renewing.name, "--token", "sk-5")
+    renewing.rig.run("account", "enable", renewing.name)
     renewing.day.completed(job)
     assert tokens.refused == 1
 

@@ -146,3 +146,16 @@ def test_a_lost_task_is_made_again_where_that_costs_nothing(rig, bad_day):
 
     assert (retried["account"], retried["code"]) == ("box", "task_lost")
     day.settled(creates=2, says=("task tried again .*code=task_lost",))
+
+
+@pytest.mark.slow
+def test_a_task_in_a_state_that_nobody_knows_ends_with_its_job_s_deadline(rig, bad_day):
+    rig.start_sandbox("--delay", "0.5")
+    rig.connect("--set", "dialect=sandbox")
+    rig.start_server("--poll-interval", "0.5", "--deadlines", "video=4")
+    day = bad_day(rig)
+    rig.misbehave(**POLL, change={"status": "hibernating"}, times=1000)
+
+    day.failed(day.begin(), "deadline_exceeded")
+    httpx2.delete(f"{rig.sandbox.url}/_sandbox/faults", timeout=30).raise_for_status()
+    day.settled(creates=1, says=("not known here: 'hibernating'", "job ended .*code=deadline_exceeded"))

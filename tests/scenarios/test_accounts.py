@@ -52,7 +52,7 @@ def renewing(renewing_rig, asking, tokens) -> Iterator[Asker]:
     """That server, with an account of the test's own, whose tokens can be renewed."""
     name = f"renewed-{next(_numbers)}"
     renewing_rig.connect("--set", "dialect=sandbox", *renewable(tokens), name=name, token="sk-0")
-    until(lambda: renewing_rig.get("/readyz").json()["engines"] == [name])
+    until(lambda: renewing_rig.get("/readyz").json()["engines"] == {name: "ready"})
     yield asking(renewing_rig, account=name)
     renewing_rig.run("account", "remove", name)
 

@@ -195,14 +195,12 @@ async def _ways(connection: AsyncConnection, job_id: str) -> Sequence[Row]:
 
 
 async def _rows(connection: AsyncConnection, wanted: Select[Any]) -> list[Row]:
-    """What is found, its JSON decoded."""
+    """What is found, its JSON decoded and secrets cut out of its texts."""
     found = (await connection.execute(wanted)).mappings().all()
     return [{name: _decoded(name, value) for name, value in row.items()} for row in found]
 
 
 def _decoded(name: str, value: Any) -> Any:
     if name in _BLOBS and isinstance(value, bytes):
-        value = msgspec.json.decode(value)
-    if name == "request" and value["callback_url"]:
-        value["callback_url"] = text(value["callback_url"])
-    return text(value) if name == "url" and value else value
+        return msgspec.json.decode(text(value.decode()))
+    return text(value) if isinstance(value, str) else value

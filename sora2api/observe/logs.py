@@ -28,4 +28,5 @@ def set_up(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Console())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for name in ("aiohttp.access", "aiosqlite"):  # the latter would tell every value that is written
+        logging.getLogger(name).setLevel(logging.WARNING)

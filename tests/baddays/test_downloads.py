@@ -19,13 +19,21 @@ def seconds(content: bytes) -> float:
     ("fault", "said"),
     [
         ({"close": 1000}, "fetch broke .*code=network_fault"),
-        ({"close": "before"}, "fetch broke .*code=network_fault"),
+        pytest.param({"close": "before"}, "fetch broke .*code=network_fault", marks=pytest.mark.slow),
         ({"garbage": True}, "fetch broke .*code=invalid_video"),
-        ({"status": 200, "body": "<html>Welcome</html>", "headers": HTML}, "fetch broke .*code=invalid_video"),
-        ({"status": 500, "body": "<html>Sorry</html>", "headers": HTML}, "fetch broke .*code=engine_fault"),
+        pytest.param(
+            {"status": 200, "body": "<html>Welcome</html>", "headers": HTML},
+            "fetch broke .*code=invalid_video",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"status": 500, "body": "<html>Sorry</html>", "headers": HTML},
+            "fetch broke .*code=engine_fault",
+            marks=pytest.mark.slow,
+        ),
         ({"headers": HTML}, "status=completed"),
-        ({"delay": 1.2}, "status=completed"),
-        ({"pause": 1.2}, "status=completed"),
+        pytest.param({"delay": 1.2}, "status=completed", marks=pytest.mark.slow),
+        pytest.param({"pause": 1.2}, "status=completed", marks=pytest.mark.slow),
     ],
     ids=["truncated", "reset", "garbage", "html-200", "html-500", "wrong-type", "slow-headers", "slow-body"],
 )

@@ -52,6 +52,7 @@ def test_when_all_accounts_rest_jobs_wait_for_the_first_that_is_back(rig):
     day.settled(creates=2, says=("account set aside .*account=box", "account set aside .*account=late"))
 
 
+@pytest.mark.slow
 def test_a_rejected_submit_goes_to_another_account_at_once(rig):
     rig.start_sandbox("--delay", "0.5", "--key", KEY, "--key", LATE)
     rig.connect("--set", "dialect=sandbox")

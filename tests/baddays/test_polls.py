@@ -41,6 +41,7 @@ def test_a_poll_may_fail_in_every_way_before_it_succeeds(day):
     day.settled(creates=1, says=("poll failed .*code=engine_fault", "poll failed .*code=network_fault"))
 
 
+@pytest.mark.slow
 def test_an_error_without_a_video_is_not_the_end_of_a_task(day):
     day.rig.misbehave(**POLL, status=200, body={"error": {"message": "database is locked"}}, times=2)
     day.completed(day.begin())
@@ -80,6 +81,7 @@ def test_a_list_that_misses_a_task_once_does_not_lose_it(day):
     day.settled(creates=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slowness", [{"delay": 1.0}, {"pause": 1.0}], ids=["headers", "body"])
 def test_a_slow_poll_is_waited_for(day, slowness):
     day.rig.misbehave(**POLL, **slowness)
@@ -102,6 +104,7 @@ def test_a_task_that_vanishes_fails_its_job_as_lost(day):
     day.settled(creates=1, says=("job ended .*code=task_lost",))
 
 
+@pytest.mark.slow
 def test_a_task_that_vanishes_beside_others_takes_none_of_them_along(day):
     day.rig.misbehave(**LIST, change={"status": "in_progress"}, times=3)
     lost, *others = (day.begin() for _ in range(3))

@@ -34,7 +34,9 @@ def test_a_rejected_token_sets_the_account_aside_and_the_job_waits_for_it(day, a
     day.settled(creates=1, says=("account set aside .*code=account_",))
 
 
-@pytest.mark.parametrize("form", ["seconds", "date", "milliseconds"])
+@pytest.mark.parametrize(
+    "form", ["seconds", *(pytest.param(form, marks=pytest.mark.slow) for form in ("date", "milliseconds"))]
+)
 def test_a_429_is_sat_out_for_as_long_as_it_says(day, form):
     rest = {
         "seconds": {"Retry-After": "2"},
@@ -50,6 +52,7 @@ def test_a_429_is_sat_out_for_as_long_as_it_says(day, form):
     day.settled(creates=1, says=("account set aside .*code=engine_rate_limited",))
 
 
+@pytest.mark.slow
 def test_a_429_without_a_time_is_sat_out_for_half_a_minute(day):
     day.rig.misbehave(**SUBMIT, status=429, body={"error": {"message": "slow down"}})
     job = day.begin()
@@ -73,12 +76,14 @@ def test_a_500_is_tried_again_since_it_says_that_nothing_was_taken(day):
     day.settled(creates=1, says=("task tried again .*code=engine_fault",))
 
 
+@pytest.mark.slow
 def test_a_503_lets_the_account_rest_and_is_tried_again(day):
     day.rig.misbehave(**SUBMIT, status=503, headers={"Retry-After": "1"}, body="<html>busy</html>")
     day.completed(day.begin())
     day.settled(creates=1, says=("account set aside .*code=engine_busy",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slowness", [{"delay": 1.2}, {"pause": 1.2}], ids=["headers", "body"])
 def test_a_slow_answer_is_waited_for(day, slowness):
     day.rig.misbehave(**SUBMIT, **slowness)
@@ -88,6 +93,7 @@ def test_a_slow_answer_is_waited_for(day, slowness):
     day.settled(creates=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slowness", [{"delay": 2.5}, {"pause": 2.5}], ids=["headers", "body"])
 def test_a_task_whose_answer_takes_too_long_is_found_in_the_list(day, slowness):
     day.rig.misbehave(**SUBMIT, **slowness)
@@ -108,9 +114,9 @@ def test_a_submit_whose_connection_is_reset_is_taken_once(day, reset):
 @pytest.mark.parametrize(
     "answer",
     [
-        {"status": 502, "body": "<html>Bad gateway</html>"},
-        {"status": 504, "body": "<html>Timeout</html>"},
-        {"garbage": True},
+        pytest.param({"status": 502, "body": "<html>Bad gateway</html>"}, marks=pytest.mark.slow),
+        pytest.param({"status": 504, "body": "<html>Timeout</html>"}, marks=pytest.mark.slow),
+        pytest.param({"garbage": True}, marks=pytest.mark.slow),
         {"status": 200, "body": "<html>Welcome</html>", "headers": {"Content-Type": "text/html"}},
     ],
     ids=["502", "504", "garbage", "html-200"],

@@ -170,7 +170,7 @@ def test_without_prompts_nothing_of_their_words_is_kept(serving):
         server.chat("quicksilver heron", stream=True),
         server.http.post("/v1/videos", json=SMALL | {"prompt": "quicksilver heron"}),
         server.http.post("/v1/videos", data={"prompt": "quicksilver heron", "seconds": "1"}, files={"f": b""}),
-        server.http.post("/v1/videos", json={"prompt": "quicksilver heron", "seconds": "quicksilver"}),
+        server.http.post("/v1/videos", json={"prompt": "quicksilver heron", "seconds": "-1"}),
         server.http.post(
             "/v1/videos", json=SMALL | {"prompt": "quicksilver heron", "input_reference": {"image_url": "quicksilver"}}
         ),

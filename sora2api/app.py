@@ -37,6 +37,7 @@ from sora2api.errors import EngineError, Sora2ApiError
 from sora2api.jobs import Jobs
 from sora2api.jobs.opening import Ground, opened
 from sora2api.jobs.troubles import Troubles
+from sora2api.jobs.usage import UsageBook
 from sora2api.media.files import FileBook
 from sora2api.media.links import Links
 from sora2api.media.receiving import Receiving
@@ -170,6 +171,7 @@ async def assembled(
             store=store,
             links=links,
             audit=Audit(database),
+            usage=UsageBook(database),
         )
         app[panel_keys.OVERVIEW] = ServerOverview(
             folder=folder, settings=settings, jobs=jobs, book=accounts.book, pool=accounts.pool, registry=registry

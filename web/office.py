@@ -12,6 +12,7 @@ from sora2api.auth.audit import Audit
 from sora2api.auth.keys import KeyBook
 from sora2api.catalog import Catalog
 from sora2api.jobs import Jobs
+from sora2api.jobs.usage import UsageBook
 from sora2api.media.links import Links
 from sora2api.media.store import MediaStore
 from sora2api.notify import Webhooks
@@ -38,6 +39,7 @@ class Office:
     store: MediaStore
     links: Links
     audit: Audit
+    usage: UsageBook
 
 
 OFFICE: Final = web.AppKey("OFFICE", Office)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -54,8 +54,9 @@ from sora2api.sandbox.child import SandboxChild
 from sora2api.settings import Settings
 from sora2api.store.database import Database
 from sora2api.store.secrets import Secrets
-from sora2api.store.watch import RevisionWatch
+from sora2api.store.watch import Reload, RevisionWatch
 from sora2api.web import keys as panel_keys
+from sora2api.web.news import News
 from sora2api.web.office import OFFICE, Office
 from sora2api.web.sources import ServerOverview, SharedVideos
 
@@ -128,7 +129,16 @@ async def assembled(
         jobs = await stack.enter_async_context(opened(ground))
         jobs.when_over(requests.ended)
         links = Links(vault.derived("links"), lifetime=settings.output_lifetime)
-        await _watch(stack, database, first_start, keys, accounts, catalog, webhooks.endpoints, jobs)
+        news = News()
+        reloads = (
+            first_start.reload,
+            keys.load,
+            catalog.load,
+            webhooks.endpoints.load,
+            jobs.look_again,
+            news.look_again,
+        )
+        await _watch(stack, database, accounts, reloads)
         _keep(stack, partial(_note_uses, keys), name="last use of keys")
         _keep(stack, partial(_clean, jobs, webhooks.deliveries, requests), name="cleaning")
         await _alert(stack, settings, database, accounts, store, webhooks.deliveries)
@@ -171,6 +181,7 @@ async def assembled(
             store=store,
             links=links,
             audit=Audit(database),
+            news=news,
             usage=UsageBook(database),
         )
         app[panel_keys.OVERVIEW] = ServerOverview(
@@ -350,12 +361,8 @@ async def _sandbox(stack: AsyncExitStack, folder: Path, settings: Settings, acco
 async def _watch(
     stack: AsyncExitStack,
     database: Database,
-    first_start: FirstStart,
-    keys: KeyBook,
     accounts: _Accounts,
-    catalog: Catalog,
-    endpoints: Endpoints,
-    jobs: Jobs,
+    others: Sequence[Reload],
 ) -> None:
     """Look again at what another process has changed."""
 
@@ -365,7 +372,7 @@ async def _watch(
         accounts.pool.look_again()
 
     watch = RevisionWatch(database)
-    for reload in (first_start.reload, keys.load, reload_accounts, catalog.load, endpoints.load, jobs.look_again):
+    for reload in (reload_accounts, *others):
         watch.register(reload)
     await stack.enter_async_context(watch)
 

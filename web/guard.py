@@ -46,6 +46,7 @@ _HEADERS: Final = {
     "Cache-Control": "no-cache",
 }
 _LARGEST_FORM: Final = 64 * 1024
+_CHOSEN: Final = "ids"
 _WHY: Final = {404: "There is no such page.", 405: "This page cannot be used this way."}
 
 _log = logging.getLogger(__name__)
@@ -155,4 +156,7 @@ async def _form(request: web.Request) -> Mapping[str, str]:
         fields = await request.post()
     except (UnicodeDecodeError, LookupError) as error:
         raise InvalidRequest from error
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
+    given = {name: value for name, value in fields.items() if isinstance(value, str)}
+    if _CHOSEN in given:  # a field for each chosen row
+        given[_CHOSEN] = "\n".join(str(value) for value in fields.getall(_CHOSEN))
+    return given

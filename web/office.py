@@ -18,6 +18,7 @@ from sora2api.media.store import MediaStore
 from sora2api.notify import Webhooks
 from sora2api.registry import Registry
 from sora2api.settings import Settings
+from sora2api.web.news import News
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Office:
     store: MediaStore
     links: Links
     audit: Audit
+    news: News
     usage: UsageBook
 
 

@@ -85,6 +85,7 @@ async def perform(operation: Operation, desk: Desk, fields: Mapping[str, Any], *
         await audit.failed(entry, type(error).__name__)
         raise
     await audit.done(entry, subject=change.subject, before=change.before, after=change.after)
+    desk.office.news.tell(operation.name.partition(".")[0])
     return change
 
 

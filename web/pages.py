@@ -1,6 +1,8 @@
 """Making a page: templates, compiled at start, and how figures are written in them."""
 
-from datetime import UTC, datetime
+import time
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote
@@ -9,8 +11,10 @@ import aiohttp_jinja2
 import jinja2
 import msgspec
 from aiohttp import web
+from babel.dates import format_timedelta
 from jinja2.ext import InternationalizationExtension
 from msgspec import Struct
+from yarl import URL
 
 from sora2api.auth.sessions import Session
 from sora2api.observe.requests import REQUEST_ID
@@ -20,7 +24,11 @@ SAID: Final = "sora2api_said"
 """The cookie that carries what is said of a form to the page after it."""
 THEME_COOKIE: Final = "sora2api_theme"
 THEMES: Final = ("system", "light", "dark")
+HERE: Final[ContextVar[URL]] = ContextVar("HERE")
+"""The path and query of the page that is being made."""
 
+_CURSORS: Final = ("after", "before")
+_ID_LENGTH: Final = 16
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB", "PB")
 
@@ -44,13 +52,14 @@ def set_up(app: web.Application, *, static: str) -> None:
     templates = aiohttp_jinja2.setup(
         app,
         loader=jinja2.PackageLoader("sora2api.web"),
-        filters={"size": size, "count": count, "exact": exact, "span": span},
+        filters={"size": size, "count": count, "exact": exact, "span": span, "ago": ago, "middle": middle},
         undefined=jinja2.StrictUndefined,
         extensions=[InternationalizationExtension],
         auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.globals.update(here=here, asked=asked)
     templates.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     app[aiohttp_jinja2.static_root_key] = static
     compile_all(templates)
@@ -66,6 +75,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **context: A
     """The HTML page of a *template*. Never stored: it may show what the next user of the browser must not see."""
     theme = request.cookies.get(THEME_COOKIE, "")
     LANGUAGE.set(choose(request))
+    HERE.set(request.rel_url)
     shown = context | {
         "theme": theme if theme in THEMES else "system",
         "language": LANGUAGE.get(),
@@ -129,3 +139,31 @@ def span(seconds: float) -> str:
 def exact(at: float) -> str:
     """A moment as a `<time>` wants it."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def ago(at: float) -> str:
+    """A moment as seen from now, in the reader's language: `5 minutes ago`, `in 2 hours`."""
+    away = timedelta(seconds=round(at - time.time()))
+    return format_timedelta(away, threshold=1, add_direction=True, format="long", locale=LANGUAGE.get())
+
+
+def middle(text: str) -> str:
+    """An id without its middle: its kind and its end tell it from others."""
+    return text if len(text) <= _ID_LENGTH else f"{text[:8]}…{text[-5:]}"
+
+
+def here(**changes: str | None) -> str:
+    """The page's own address with the query's fields changed, or removed by None.
+
+    What else is shown has pages of its own: a cursor stays only where another drawer opens.
+    """
+    query = {name: value for name, value in HERE.get().query.items() if name not in changes}
+    if changes.keys() - {"open"}:
+        query = {name: value for name, value in query.items() if name not in _CURSORS}
+    query |= {name: value for name, value in changes.items() if value}
+    return str(URL.build(path=HERE.get().path).with_query(query))
+
+
+def asked(name: str) -> str:
+    """What the page's address asks for in a field of its query."""
+    return HERE.get().query.get(name, "")

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from aiohttp import web
 
 from sora2api.registry import API_VERSION, App
-from sora2api.web import api, forms, guard, login, overview, pages, share
+from sora2api.web import api, forms, guard, live, login, overview, pages, share
 from sora2api.web.views import proxies
 
 ROOT: Final = "/admin"
@@ -30,6 +30,7 @@ class Panel(App):
 def _admin() -> web.Application:
     app = web.Application(middlewares=[guard.errors_as_pages, guard.identify, guard.refuse_forgeries])
     _set_up(app)
+    live.set_up(app)
     app.add_routes(
         [
             web.get("", _to_panel),

@@ -113,6 +113,12 @@ class Sessions:
             await self._database.write(lambda connection: connection.execute(seen))
         return Session(row.hash, row.user_id, row.name, row.must_change, row.csrf, row.role)
 
+    async def lasts(self, session: Session) -> bool:
+        """Whether it has not ended; to look does not make it last longer."""
+        still = select(tables.sessions.c.hash).where(tables.sessions.c.hash == session.hash, ~self._ended())
+        async with self._database.reading() as connection:
+            return (await connection.execute(still)).first() is not None
+
     async def end(self, session: Session) -> None:
         ended = delete(tables.sessions).where(tables.sessions.c.hash == session.hash)
         await self._database.write(lambda connection: connection.execute(ended))

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import AbstractContextManager, aclosing
+from contextlib import AbstractContextManager, aclosing, suppress
 from typing import Final
 
 from sqlalchemy import func, select
@@ -79,6 +79,17 @@ class Jobs:
     def draining(self) -> bool:
         return self._stopping.is_set()
 
+    async def stopping(self, *, seconds: float) -> bool:
+        """Wait for a stop of the server, at most so long; whether it stops."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self.draining
+
+    @property
+    def changes(self) -> int:
+        """Grows with each job that comes, begins or ends."""
+        return self._runner.changes
+
     def check_open(self) -> None:
         """Raise what speaks against a request at all: a start, a stop, a full queue, a full disk.
 
@@ -142,11 +153,18 @@ class Jobs:
         return self._requests.answering(job.id)
 
     async def get(self, job_id: str, *, owner: str | None = None) -> JobRecord:
-        live = self._runner.live.get(job_id)
+        live = self.live(job_id)
         if live is None:
             return await self._over(job_id, owner=owner)
         if owner not in (None, live.owner):
             raise NotFound("There is no such video here.")
+        return live
+
+    def live(self, job_id: str) -> JobRecord | None:
+        """An unfinished job as it is at this moment; None: it is over, or there is none."""
+        live = self._runner.live.get(job_id)
+        if live is None:
+            return None
         live.record.queue_position = None
         if live.need is not None:
             live.record.waiting_for = self._pool.reason(live.need, admitted=live.admitted)

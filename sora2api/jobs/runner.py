@@ -69,6 +69,8 @@ class Runner:
         self.live: dict[str, LiveJob] = {}
         self.told: list[Callable[[str], None]] = []
         """What is called with the id of each job that ends."""
+        self.changes = 0
+        """Grows with each job that comes, begins or ends."""
         self.pace = Pace()
         self._modes = modes
         self._carrier = carrier
@@ -133,6 +135,7 @@ class Runner:
             on_begun=self._begun,
         )
         self.live[record.id] = job
+        self.changes += 1
         self._tally.hold(record)
         return job
 
@@ -147,6 +150,7 @@ class Runner:
 
     def _begun(self, job: LiveJob) -> None:
         """From here on counts how long the job's mode may take."""
+        self.changes += 1
         seconds = self._deadlines.of(job.record.mode)
         if seconds is not None and job.begun_at is not None:
             error = DeadlineExceeded(f"The job took longer than the {seconds:g} s that it may be worked.")
@@ -240,6 +244,7 @@ class Runner:
         self._tally.end(record, at=now)
         job.feed.publish(milestone)
         del self.live[record.id]
+        self.changes += 1
         job.over.set()
         for told in self.told:
             told(record.id)

@@ -6,6 +6,8 @@ from importlib.resources import files
 
 import pytest
 
+from sora2api.web.charts import HUES
+
 CSS = (files("sora2api.web") / "static" / "panel.css").read_text()
 BACKS = ("background", "surface", "raised")
 TONES = ("good", "busy", "warn", "bad")
@@ -40,7 +42,15 @@ def pairs() -> list[tuple[str, str, float]]:
     text = [(front, back, 4.5) for front in ("text", "text-quiet", "accent") for back in BACKS]
     tones = [(tone, back, 4.5) for tone in TONES for back in ("background", "surface", f"{tone}-back")]
     notices = [("text", f"{tone}-back", 4.5) for tone in TONES]
-    return [*text, *tones, *notices, ("on-accent", "accent", 4.5), *(("edge", back, 3.0) for back in BACKS[:2])]
+    series = [(hue, "surface", 3.0) for hue in HUES]
+    return [
+        *text,
+        *tones,
+        *notices,
+        *series,
+        ("on-accent", "accent", 4.5),
+        *(("edge", back, 3.0) for back in BACKS[:2]),
+    ]
 
 
 def test_the_measure_is_right():

@@ -15,29 +15,25 @@ def seconds(content: bytes) -> float:
         return sum(1 for _ in container.decode(stream)) / float(stream.average_rate)
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        ({"close": 1000}, "fetch broke .*code=network_fault"),
-        pytest.param({"close": "before"}, "fetch broke .*code=network_fault", marks=pytest.mark.slow),
-        ({"garbage": True}, "fetch broke .*code=invalid_video"),
-        pytest.param(
-            {"status": 200, "body": "<html>Welcome</html>", "headers": HTML},
-            "fetch broke .*code=invalid_video",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            {"status": 500, "body": "<html>Sorry</html>", "headers": HTML},
-            "fetch broke .*code=engine_fault",
-            marks=pytest.mark.slow,
-        ),
-        ({"headers": HTML}, "status=completed"),
-        pytest.param({"delay": 1.2}, "status=completed", marks=pytest.mark.slow),
-        pytest.param({"pause": 1.2}, "status=completed", marks=pytest.mark.slow),
-    ],
-    ids=["truncated", "reset", "garbage", "html-200", "html-500", "wrong-type", "slow-headers", "slow-body"],
-)
-def test_a_video_is_fetched_until_it_is_whole(day, fault, said):
+BROKE = "fetch broke .*code="
+WELL = "status=completed"
+FAULTS = {
+    "truncated": ({"close": 1000}, f"{BROKE}network_fault"),
+    "garbage": ({"garbage": True}, f"{BROKE}invalid_video"),
+    "wrong-type": ({"headers": HTML}, WELL),
+}
+OTHERS = {
+    "reset": ({"close": "before"}, f"{BROKE}network_fault"),
+    "html-200": ({"status": 200, "body": "<html>Welcome</html>", "headers": HTML}, f"{BROKE}invalid_video"),
+    "html-500": ({"status": 500, "body": "<html>Sorry</html>", "headers": HTML}, f"{BROKE}engine_fault"),
+    "slow-headers": ({"delay": 1.2}, WELL),
+    "slow-body": ({"pause": 1.2}, WELL),
+}
+
+
+@pytest.mark.parametrize("name", [*FAULTS, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
+def test_a_video_is_fetched_until_it_is_whole(day, name):
+    fault, said = (FAULTS | OTHERS)[name]
     day.rig.misbehave(**CONTENT, **fault, times=2)
     job = day.begin()
     day.completed(job)

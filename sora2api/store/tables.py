@@ -188,6 +188,9 @@ models = Table(
 
 # Jobs and what they leave.
 
+FAILED: Final = "status IN ('failed', 'cancelled')"
+"""The jobs that are in the index of those, by whose words SQLite knows it."""
+
 jobs = Table(
     "jobs",
     metadata,
@@ -221,9 +224,13 @@ jobs = Table(
     Column("groups", LargeBinary, nullable=False, server_default="[]"),
     Column("price", LargeBinary),
     Index("ix_jobs_completed_at", "completed_at"),
+    Index("ix_jobs_created_at", "created_at", "id"),
+    Index("ix_jobs_failed", "created_at", "id", sqlite_where=text(FAILED)),
+    Index("ix_jobs_model_created_at", "model", "created_at", "id"),
+    Index("ix_jobs_owner_created_at", "owner", "created_at", "id"),
     Index("ix_jobs_owner_kind_created_at", "owner", "kind", "created_at", "id"),
     Index("ix_jobs_owner_digest", "owner", "digest"),
-    Index("ix_jobs_status", "status"),
+    Index("ix_jobs_status_created_at", "status", "created_at", "id"),
 )
 
 workers = Table(
@@ -375,6 +382,7 @@ webhook_deliveries = Table(
     Index("ix_webhook_deliveries_due_at", "due_at", "lane"),
     Index("ix_webhook_deliveries_lane_due_at", "lane", "due_at"),
     Index("ix_webhook_deliveries_endpoint_id_created_at", "endpoint_id", "created_at", "id"),
+    Index("ix_webhook_deliveries_owner_created_at", "owner", "created_at"),
 )
 
 alerts = Table(
@@ -404,6 +412,21 @@ usage = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("cost", BigInteger, nullable=False),
     Index("ix_usage_day", "day"),
+)
+
+paces = Table(
+    "paces",
+    metadata,
+    Column("hour", Integer, primary_key=True),  # since the epoch, of the job's end
+    Column("mode", String(64), primary_key=True),
+    Column("model", String(200), primary_key=True),
+    Column("code", String(64), primary_key=True),  # as in `usage`
+    Column("waited", Integer, primary_key=True),  # steps of length, as `jobs/paces.py` has them
+    Column("made", Integer, primary_key=True),
+    Column("jobs", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 requests = Table(

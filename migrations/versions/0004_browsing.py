@@ -1,0 +1,33 @@
+"""What the panel looks through: jobs by time, state, model and owner; and how those went that ended, by the hour."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "paces",
+        sa.Column("hour", sa.Integer(), nullable=False),
+        sa.Column("mode", sa.String(length=64), nullable=False),
+        sa.Column("model", sa.String(length=200), nullable=False),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("waited", sa.Integer(), nullable=False),
+        sa.Column("made", sa.Integer(), nullable=False),
+        sa.Column("jobs", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("cost", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hour", "mode", "model", "code", "waited", "made", name=op.f("pk_paces")),
+        sqlite_with_rowid=False,
+    )
+    op.drop_index("ix_jobs_status", table_name="jobs")
+    op.create_index("ix_jobs_created_at", "jobs", ["created_at", "id"], unique=False)
+    failed = sa.text("status IN ('failed', 'cancelled')")
+    op.create_index("ix_jobs_failed", "jobs", ["created_at", "id"], unique=False, sqlite_where=failed)
+    for name in ("model", "owner", "status"):
+        op.create_index(f"ix_jobs_{name}_created_at", "jobs", [name, "created_at", "id"], unique=False)
+    op.create_index(
+        "ix_webhook_deliveries_owner_created_at", "webhook_deliveries", ["owner", "created_at"], unique=False
+    )

@@ -8,7 +8,7 @@ from sora2api.accounts.book import Account, AccountBook
 from sora2api.accounts.proxies import ProxyBook
 from sora2api.accounts.refresh import Refreshes
 from sora2api.drivers import Driver
-from sora2api.egress import Client, GuardedFetch, Sessions, Trace
+from sora2api.egress import Client, Fixed, GuardedFetch, Sessions, Trace
 from sora2api.egress.trace import untraced
 from sora2api.errors import NoEngine
 
@@ -42,9 +42,6 @@ class Engines:
         known = self._made.get(account.id)
         if known is not None and known[0] == identity:
             return known[1]
-        kind = self.kinds.get(account.driver)
-        if kind is None:
-            raise NoEngine(f"The driver {account.driver!r} of the account {account.name!r} is not installed.")
         client = Client(
             self._sessions,
             base_url=account.base_url,
@@ -53,7 +50,18 @@ class Engines:
             trace=self._trace,
             account=account.id,
         )
-        whose = drivers.Account(id=account.id, name=account.name, base_url=account.base_url, settings=account.settings)
-        driver = kind(whose, client)
+        driver = self._made_for(account, client)
         self._made[account.id] = (identity, driver)
         return driver
+
+    def trial(self, account: Account) -> Driver:
+        """A driver for an account as it may become, with the token and the proxy that it has here."""
+        access = Fixed(account.token, proxy=self._proxies.route(account.proxy, whose="").url)
+        return self._made_for(account, Client(self._sessions, base_url=account.base_url, access=access))
+
+    def _made_for(self, account: Account, client: Client) -> Driver:
+        kind = self.kinds.get(account.driver)
+        if kind is None:
+            raise NoEngine(f"The driver {account.driver!r} of the account {account.name!r} is not installed.")
+        whose = drivers.Account(id=account.id, name=account.name, base_url=account.base_url, settings=account.settings)
+        return kind(whose, client)

@@ -94,10 +94,10 @@ class Health:
 
     # Looking at accounts.
 
-    async def check(self, account: Account) -> None:
+    async def check(self, account: Account) -> Account:
         """Ask the engine for its models; one that was not reached, or not let in, is well again when it answers.
 
-        Raises what the engine answers.
+        Returns the account as it is then. Raises what the engine answers.
         """
         try:
             driver = self._engines.driver(account)
@@ -112,6 +112,7 @@ class Health:
         account = await self._book.note(account.id, models=tuple(models), checked_at=time.time(), **told)
         if account.set_aside in _UNREACHED or (account.set_aside == AccountRejected.code):
             await take_back(self._book, account.id)
+        return self._book.get(account.id)
 
     async def keep_checking(self) -> None:
         """Look at each account now and then, and more often at one whose models are not known. Ends when cancelled.
@@ -158,13 +159,13 @@ class Health:
         """Whether it has tasks, which are followed to their end even if it is not used any more."""
         return bool(self._pool.in_use(account.id, "image") or self._pool.in_use(account.id, "video"))
 
-    def _begin(self, account: Account, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, account: Account, work: Coroutine[None, None, object]) -> None:
         if account.id in self._busy:
             work.close()
         else:
             self._busy[account.id] = asyncio.create_task(self._try(account, work), name=f"check of {account.name}")
 
-    async def _try(self, account: Account, work: Coroutine[None, None, None]) -> None:
+    async def _try(self, account: Account, work: Coroutine[None, None, object]) -> None:
         try:
             await work
         except (EngineError, NoEngine, NotFound) as error:

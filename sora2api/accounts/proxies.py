@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sora2api.accounts.book import Account
 from sora2api.accounts.spread import Spread
 from sora2api.accounts.standing import LONGEST, Standing
 from sora2api.egress import Route
@@ -199,6 +200,18 @@ class ProxyBook:
     def listed(self, route: Route) -> Proxy | None:
         """The listed proxy that *route* is, if it is one."""
         return next((proxy for proxy in self._proxies.values() if proxy.route == route), None)
+
+    def users(self, accounts: Iterable[Account]) -> dict[str, list[Account]]:
+        """Which of the *accounts* are on each listed proxy, by its id, as long as that is well."""
+        by_word = {word: proxy.id for proxy in self.all() for word in (proxy.name, proxy.id)}
+        enabled = {proxy.id for proxy in self._enabled()}
+        users: dict[str, list[Account]] = {proxy.id: [] for proxy in self.all()}
+        for account in accounts:
+            word = self.word(account.proxy)
+            own = self._spread.own(account.id, enabled) if word == SPREAD else by_word.get(word)
+            if own is not None:
+                users[own].append(account)
+        return users
 
     def _enabled(self) -> list[Proxy]:
         return [proxy for proxy in self._proxies.values() if proxy.enabled]

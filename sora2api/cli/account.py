@@ -28,6 +28,8 @@ class OrNone(click.ParamType[Any]):
         return value if value == "none" else self.kind.convert(value, param, ctx)
 
 
+_TOLD: Final = ("name", "ok", "models", "latency", "route", "expires_at")
+"""What is said of every test in JSON, known or not."""
 _COUNT: Final = OrNone(click.IntRange(0))
 _FIELDS: Final = (
     click.option("--token", help="The credential; none where the engine wants none."),
@@ -233,8 +235,8 @@ async def _remove(folder: Path, name: str, *, as_json: bool) -> None:
 
 
 async def _list(folder: Path, *, as_json: bool) -> None:
+    from sora2api.accounts.shown import public, state_of
     from sora2api.cli.account_parts import listed
-    from sora2api.cli.account_shown import public, state_of, when
 
     async with listed(folder) as known:
         accounts = [account for account in known.book.all() if account.removed_at is None]
@@ -247,14 +249,14 @@ async def _list(folder: Path, *, as_json: bool) -> None:
         state = state_of(account, standing)
         slots = f"{account.image_slots}/{account.video_slots}"
         where = (account.id, account.name, account.driver, account.base_url, slots)
-        rows.append((*where, state.state, when(state.until), state.why or ""))
+        rows.append((*where, state.state, _when(state.until), state.why or ""))
     columns = ("id", "name", "driver", "base URL", "slots", "state", "until", "why")
     print_table(columns, rows, empty="There are no accounts: the sandbox answers.")
 
 
 async def _show(folder: Path, name: str, *, as_json: bool) -> None:
+    from sora2api.accounts.shown import public
     from sora2api.cli.account_parts import listed
-    from sora2api.cli.account_shown import public, when
 
     async with listed(folder) as known:
         fields = public(known.book.named(name), known.standing)
@@ -262,7 +264,7 @@ async def _show(folder: Path, name: str, *, as_json: bool) -> None:
         print_json(fields)
         return
     for field, value in fields.items():
-        text = when(value) if field.endswith(("_at", "until")) else value
+        text = _when(value) if field.endswith(("_at", "until")) else value
         if isinstance(value, list | tuple | dict):
             pairs = (f"{name}={each}" for name, each in value.items()) if isinstance(value, dict) else value
             text = ", ".join(pairs)
@@ -273,38 +275,35 @@ async def _test(folder: Path, name: str, *, as_json: bool) -> bool:
     """Whether the engine answers."""
     import time
 
-    from sora2api.accounts.reasons import advice
-    from sora2api.cli.account_parts import reached
-    from sora2api.cli.account_shown import when
-    from sora2api.errors import EngineError, NoEngine
+    from msgspec.structs import asdict
 
-    said: dict[str, Any] = {"name": name, "ok": True, "models": [], "latency": None, "route": None}
+    from sora2api.accounts.trying import looked_at
+    from sora2api.cli.account_parts import reached
+
     async with reached(folder) as parts:
-        account = parts.book.named(name)
-        began = time.monotonic()
-        try:
-            said["route"] = parts.proxies.route(account.proxy, whose=account.id).name
-            await parts.health.check(account)
-            said["latency"] = round(time.monotonic() - began, 3)
-        except (EngineError, NoEngine) as error:
-            said |= {"ok": False, "code": error.code, "message": error.message, "advice": advice(error.code)}
-        account = await parts.book.change(account.id, checked_at=time.time())  # for a running server to look
-    said |= {"name": account.name, "models": [model.name for model in account.models], "expires_at": account.expires_at}
+        found = await looked_at(parts.book.named(name), proxies=parts.proxies, health=parts.health)
+        await parts.book.change(parts.book.named(name).id, checked_at=time.time())  # for a running server to look
     if as_json:
-        print_json(said)
-    elif said["ok"]:
-        way = "directly" if said["route"] is None else f"by {said['route']}"
-        click.echo(f"{account.name} answers in {said['latency']:.2f} s, {way}.")
-        click.echo(f"It offers: {', '.join(said['models'])}.")
-        if account.expires_at is not None:
-            click.echo(f"Its token ends on {when(account.expires_at)}.")
+        print_json({field: value for field, value in asdict(found).items() if field in _TOLD or value is not None})
+    elif found.latency is not None:
+        way = "directly" if found.route is None else f"by {found.route}"
+        click.echo(f"{found.name} answers in {found.latency:.2f} s, {way}.")
+        click.echo(f"It offers: {', '.join(found.models)}.")
+        if found.expires_at is not None:
+            click.echo(f"Its token ends on {_when(found.expires_at)}.")
     else:
-        click.echo(f"{account.name} does not answer ({said['code']}): {said['message']}\n{said['advice']}", err=True)
-    return bool(said["ok"])
+        click.echo(f"{found.name} does not answer ({found.code}): {found.message}\n{found.advice}", err=True)
+    return found.ok
+
+
+def _when(at: float | None) -> str:
+    from sora2api.accounts.reasons import moment
+
+    return "" if at is None else moment(at)
 
 
 def _say(account: "Account", standing: "Standing", *, as_json: bool) -> None:
-    from sora2api.cli.account_shown import public
+    from sora2api.accounts.shown import public
 
     if as_json:
         print_json(public(account, standing))

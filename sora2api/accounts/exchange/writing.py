@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from yarl import URL
 
 from sora2api.accounts.book import Account
 from sora2api.accounts.exchange.envelope import VERSION
 from sora2api.accounts.given import Given
+from sora2api.accounts.shown import bare
 
 _SECRET: Final = frozenset({"token", "refresh_token"})
 _ADDRESSES: Final = ("base_url", "proxy", "refresh_url")
@@ -54,6 +54,4 @@ def _row(account: Account, *, secrets: bool) -> dict[str, Any]:
 
 
 def _without_password(name: str, value: Any) -> Any:
-    if name not in _ADDRESSES or not isinstance(value, str) or "@" not in value:
-        return value
-    return str(URL(value).with_user(None))
+    return bare(value) if name in _ADDRESSES and isinstance(value, str) else value

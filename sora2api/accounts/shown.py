@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from yarl import URL
 
-from sora2api.accounts import Account
+from sora2api.accounts.book import Account
 from sora2api.accounts.lanes import Closed, Standing
-from sora2api.accounts.reasons import advice, meaning, moment
+from sora2api.accounts.reasons import advice, meaning
 from sora2api.egress.proxies import shown
 
 _SECRET: Final = ("token", "refresh_token")
@@ -61,5 +62,6 @@ def proxy_of(account: Account) -> str | None:
     return shown(account.proxy) if account.proxy is not None and "://" in account.proxy else account.proxy
 
 
-def when(at: float | None) -> str:
-    return "" if at is None else moment(at)
+def bare(address: str) -> str:
+    """The URL *address* without the name and the password that may be in it."""
+    return str(URL(address).with_user(None)) if "@" in address else address

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sora2api.registry import API_VERSION, App
 from sora2api.web import api, forms, guard, live, login, overview, pages, share
-from sora2api.web.views import proxies
+from sora2api.web.views import keys, proxies
 
 ROOT: Final = "/admin"
 SHARE_ROOT: Final = "/p"
@@ -37,6 +37,7 @@ def _admin() -> web.Application:
             web.get("/", overview.show, name="overview"),
             *login.routes(),
             *forms.routes(),
+            *keys.routes(),
             *proxies.routes(),
             web.static("/static", _STATIC, name="static"),
         ]

@@ -3,8 +3,8 @@
 from typing import Final
 
 from sora2api.web.operation import Operation
-from sora2api.web.operations import proxies
+from sora2api.web.operations import keys, proxies
 
-TABLE: Final[tuple[Operation, ...]] = (*proxies.TABLE,)
+TABLE: Final[tuple[Operation, ...]] = (*keys.TABLE, *proxies.TABLE)
 
 BY_NAME: Final = {operation.name: operation for operation in TABLE}

@@ -110,7 +110,7 @@ class Rounds:
         if kind < 0.1:
             return "sora-image", f"picture {self._asked}"
         if kind < 0.2:
-            return "sora-video", f"[1.0s]shot {self._asked} [1.0s]another"
+            return "sora-video", f"[1.0s]shot {self._asked} [1.0s]then {self._asked}"
         return "sora-video", "the very same words" if kind < 0.3 else f"video {self._asked}"
 
     def _begin(self, prompt: tuple[str, str]) -> str | None:

@@ -39,7 +39,7 @@ def renewable(tokens: TokenServer) -> tuple[str, ...]:
 def renewing_rig(tmp_path_factory) -> Iterator[Rig]:
     """A server whose engine takes the token `sk-0` as it does those to come."""
     rig = Rig(tmp_path_factory.mktemp("renewing"))
-    start_engine(rig, *(f"sk-{number}" for number in range(10)))
+    start_engine(rig, *(f"sk-{number}" for number in range(100)))
     rig.connect("--set", "dialect=sandbox", token="sk-0")
     rig.start_server("--poll-interval", "0.3")
     rig.run("account", "disable", "box")
@@ -75,7 +75,7 @@ def test_r11_an_account_whose_quota_is_used_up_comes_back_by_itself(roomy):
 
 
 def test_r18_an_account_that_was_switched_off_and_on_has_its_tokens_renewed_again(renewing, tokens):
-    tokens.lifetime = 4.0
+    tokens.lifetime = 3.0
     renewing.rig.misbehave(**SUBMIT, **REJECTED)
     renewing.day.completed(renewing.day.begin())
     until(lambda: tokens.issued >= 2)
@@ -84,6 +84,7 @@ def test_r18_an_account_that_was_switched_off_and_on_has_its_tokens_renewed_agai
         before = tokens.issued
         switch(renewing, "enable", to=True)
         until(lambda before=before: tokens.issued > before)
+    tokens.lifetime = 3600.0
 
     assert tokens.refused == 0
     renewing.day.completed(renewing.day.begin())
@@ -107,7 +108,7 @@ def test_r19_a_change_of_one_number_of_slots_leaves_the_other_as_it_was(narrow):
 
     for job in jobs:
         narrow.day.completed(job)
-    narrow.rig.misbehave(**IMAGE, delay=0.5, times=4)
+    narrow.rig.misbehave(**IMAGE, delay=1, times=4)
     images = [narrow.rig.ask(f"one of many pictures, {number}", model="sora-image", size=None) for number in range(4)]
     for job in images:
         narrow.rig.events(job)
@@ -172,6 +173,7 @@ def test_r23_an_account_whose_refresh_token_is_refused_is_set_aside_until_somebo
     assert tokens.refused == 1
 
 
+@pytest.mark.slow
 def test_r24_many_who_find_the_token_rejected_renew_it_once(rig, asking, tokens):
     """The engine forgets the old token by being started again with other keys."""
     start_engine(rig, "sk-0")

@@ -8,7 +8,7 @@ from rig import KEY
 from scenarios.asking import IMAGE, POLL, SMALL, SUBMIT
 
 FAILED = {"status": "failed", "error": {"code": "internal_error", "message": "the renderer ran out of memory"}}
-AT_ONCE = 5.0
+AT_ONCE = 10.0
 """Seconds; the predecessor took the whole of its 300 s or 3,000 s."""
 
 

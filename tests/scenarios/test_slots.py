@@ -4,7 +4,9 @@ import json
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpx2
 import pytest
@@ -37,14 +39,9 @@ def test_r07_refusals_give_their_slot_back_once(narrow):
 def test_r08_a_job_goes_on_without_its_client_and_gives_its_slot_back(narrow, stream):
     prompt = f"a kite that nobody waits for, {stream}"
     narrow.hold()
-    if stream:
-        with narrow.streaming(prompt) as reply:
-            next(reply.iter_lines())
-    else:
-        with pytest.raises(httpx2.ReadTimeout):
-            narrow.rig.http.post(CHATS, json=body(prompt, {}), timeout=httpx2.Timeout(30, read=0.5))
-    (job,) = narrow.jobs(prompt)
-    narrow.submitted(job)
+    with _sent(narrow, prompt, stream=stream):
+        (job,) = until(lambda: narrow.jobs(prompt))
+        narrow.submitted(job)
     narrow.go()
 
     narrow.day.completed(job)
@@ -54,7 +51,12 @@ def test_r08_a_job_goes_on_without_its_client_and_gives_its_slot_back(narrow, st
 def test_r09_a_client_that_hangs_up_at_the_last_word_leaves_nothing_behind(narrow):
     prompt = "a kite whose client is in a hurry"
     for _ in range(3):
-        _hang_up_at_the_last_word(narrow, prompt)
+        with _sent(narrow, prompt, stream=True) as connection:
+            heard = b""
+            while b"[DONE]" not in heard:
+                part = connection.recv(4096)
+                assert part, heard
+                heard += part
 
     for job in narrow.jobs(prompt):
         narrow.day.completed(job)
@@ -62,21 +64,17 @@ def test_r09_a_client_that_hangs_up_at_the_last_word_leaves_nothing_behind(narro
     assert narrow.rig.get("/readyz").status_code == 200
 
 
-def _hang_up_at_the_last_word(asker, prompt: str) -> None:
-    """Ask for a stream by hand, and reset the connection the moment that `[DONE]` is there."""
-    data = json.dumps(body(prompt, {"stream": True})).encode()
+@contextmanager
+def _sent(asker, prompt: str, *, stream: bool) -> Iterator[socket.socket]:
+    """The connection on which a chat was asked for, reset at the end."""
+    data = json.dumps(body(prompt, {"stream": stream})).encode()
     url = httpx2.URL(asker.rig.server.url)
     with socket.create_connection((url.host, url.port), timeout=30) as connection:
-        head = f"POST {CHATS} HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: Bearer {asker.rig.key}\r\n"
-        connection.sendall(
-            f"{head}Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
-        )
-        heard = b""
-        while b"[DONE]" not in heard:
-            part = connection.recv(4096)
-            assert part, heard
-            heard += part
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        head = f"POST {CHATS} HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: Bearer {asker.rig.key}\r\n"
+        about = f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        connection.sendall(f"{head}{about}".encode() + data)
+        yield connection
 
 
 def test_r10_requests_that_the_engine_refuses_are_told_in_its_words_and_harm_no_account(narrow):
@@ -93,16 +91,16 @@ def test_r10_requests_that_the_engine_refuses_are_told_in_its_words_and_harm_no_
     assert narrow.chat("a kite that is right").status_code == 200
 
 
-def test_r12_two_images_are_made_at_once_where_two_may_be(narrow):
-    narrow.rig.misbehave(**IMAGE, delay=0.7, times=2)
+def test_r12_two_images_are_made_at_once_where_two_may_be(roomy):
+    roomy.rig.misbehave(**IMAGE, delay=1.5, times=2)
     prompts = [f"one of two pictures at once, {number}" for number in range(2)]
 
     with ThreadPoolExecutor(2) as pool:
         fields = {"model": "sora-image", "size": None, "seconds": None}
-        replies = list(pool.map(lambda prompt: narrow.chat(prompt, **fields), prompts))
+        replies = list(pool.map(lambda prompt: roomy.chat(prompt, **fields), prompts))
 
     assert [reply.status_code for reply in replies] == [200, 200]
-    assert narrow.most_at_once(*(reply.json()["sora2api"]["job"] for reply in replies)) == 2
+    assert roomy.most_at_once(*(reply.json()["sora2api"]["job"] for reply in replies)) == 2
 
 
 def test_r13_where_all_slots_are_taken_a_job_waits_is_told_its_place_and_is_made(narrow):
@@ -126,9 +124,8 @@ def test_r13_a_job_that_waits_too_long_is_told_so(narrow):
     narrow.submitted(first)
 
     began = time.monotonic()
-    waiting = narrow.day.begin()
-    narrow.day.failed(waiting, "queue_timeout")
-    assert 2.5 < time.monotonic() - began < 6
+    narrow.day.failed(narrow.day.begin(), "queue_timeout")
+    assert time.monotonic() - began > 2.5
     narrow.go()
     narrow.day.completed(first)
 

@@ -11,6 +11,7 @@ HIGH: Final = 100
 HUES: Final = ("first", "second", "third", "fourth", "fifth")
 """The classes of a chart's series, in this order."""
 _GAP: Final = 0.22
+_STEPS: Final = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
 
 class Series(Struct, frozen=True):
@@ -100,11 +101,11 @@ def timeline(spans: Sequence[Span], *, now: float) -> Timeline:
 
 
 def nice(value: float) -> float:
-    """The next round figure that is not below: 1, 2 or 5 times a power of ten."""
+    """The next round figure that is not below."""
     if value <= 0:
         return 1
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value * 0.999999)
+    return next(step * power for step in _STEPS if step * power >= value * 0.999999)
 
 
 def _bar(span: Span, begin: float, whole: float, now: float) -> Bar:

@@ -1,0 +1,150 @@
+// Forms that do an operation: sent where they stand, what is wrong shown at its field, what was done said with its undo.
+import { csrf, read, root, show, words } from "./page.js";
+
+const SHOWN = 10_000;
+const KEPT = "said";
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  const action = event.submitter?.getAttribute("formaction") ?? form.getAttribute("action") ?? "";
+  if (event.defaultPrevented || form.method !== "post" || !action.startsWith(`${root}do/`)) return;
+  event.preventDefault();
+  if (!(await agreed(form, event.submitter))) return;
+  await send(form, action, new URLSearchParams(new FormData(form, event.submitter)));
+});
+
+/** Call the admin API from a page: `await api("POST", "/jobs/ID/cancel", {...})`. Rejects with the error's object. */
+export async function api(method, path, body) {
+  const answer = await fetch(`${root}api/v1${path}`, {
+    method,
+    headers: { "content-type": "application/json", "x-csrf-token": csrf() },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const value = await answer.json();
+  if (!answer.ok) throw value.error;
+  return value;
+}
+
+/** Say something in the corner, for ten seconds or as long as it is looked at; *undo*: `{operation, fields}`. */
+export function toast(text, { undo = null, bad = false, id = "" } = {}) {
+  const box = document.createElement("div");
+  box.className = bad ? "toast bad" : "toast";
+  box.setAttribute("role", bad ? "alert" : "status");
+  box.append(Object.assign(document.createElement("span"), { textContent: text }));
+  if (undo) {
+    const button = Object.assign(document.createElement("button"), { className: "link", textContent: words.undo });
+    button.onclick = async () => {
+      box.remove();
+      await send(null, `${root}do/${undo.operation}`, new URLSearchParams({ csrf: csrf(), ...undo.fields }));
+    };
+    box.append(button);
+  }
+  if (id) box.append(copier(id));
+  document.getElementById("toasts").append(box);
+  leave(box);
+}
+
+async function send(form, action, fields) {
+  clear(form);
+  const buttons = form ? [...form.querySelectorAll("button")].filter((button) => !button.disabled) : [];
+  for (const button of buttons) button.disabled = true;
+  try {
+    const answer = await fetch(action, { method: "POST", headers: { accept: "application/json" }, body: fields });
+    if (answer.headers.get("content-type")?.startsWith("text/html")) await shown(answer);
+    else await done(form, answer, await answer.json());
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    toast(words.unreachable, { bad: true });
+  } finally {
+    for (const button of buttons) button.disabled = false;
+  }
+}
+
+/** A page in answer: what is shown only once, or a login that has ended. */
+async function shown(answer) {
+  if (answer.redirected) location.assign(answer.url);
+  else show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+}
+
+async function done(form, answer, said) {
+  if (!answer.ok) {
+    const known = form && at(form, said.error);
+    if (!known) toast(said.error.message, { bad: true, id: answer.headers.get("x-request-id") ?? "" });
+    return;
+  }
+  const next = form?.elements.namedItem("next")?.value;
+  if (next && new URL(next, location.href).pathname !== location.pathname) {
+    sessionStorage.setItem(KEPT, JSON.stringify(said));
+    location.assign(next);
+    return;
+  }
+  form?.reset();
+  toast(said.text, { undo: said.undo });
+  show(await read());
+}
+
+/** Show an error at the field that it names. */
+function at(form, error) {
+  const found = error.param && form.elements.namedItem(error.param);
+  const field = found instanceof RadioNodeList ? found[found.length - 1] : found;
+  if (!field || field.type === "hidden") return false;
+  const text = Object.assign(document.createElement("small"), { className: "error", textContent: error.message });
+  text.id = `error-${error.param}`;
+  text.setAttribute("role", "alert");
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", text.id);
+  field.after(text);
+  field.focus();
+  return true;
+}
+
+function clear(form) {
+  for (const text of form?.querySelectorAll("small.error") ?? []) text.remove();
+  for (const field of form?.querySelectorAll("[aria-invalid]") ?? []) field.removeAttribute("aria-invalid");
+}
+
+/** What cannot be undone asks for the name of the thing (data-confirm), or for a yes (data-ask). */
+async function agreed(form, button) {
+  const name = form.dataset.confirm;
+  const question = button?.dataset.ask ?? (name && words.confirm.replace("{}", name));
+  if (!question) return true;
+  const dialog = document.createElement("dialog");
+  const inner = Object.assign(document.createElement("form"), { method: "dialog" });
+  const label = Object.assign(document.createElement("label"), { className: "field", textContent: question });
+  const field = Object.assign(document.createElement("input"), { autocomplete: "off", spellcheck: false });
+  const yes = Object.assign(document.createElement("button"), { textContent: words.yes, value: "yes", className: "danger" });
+  const no = Object.assign(document.createElement("button"), { textContent: words.no, value: "no", type: "button" });
+  const buttons = Object.assign(document.createElement("div"), { className: "buttons" });
+  if (name) {
+    yes.disabled = true;
+    field.oninput = () => (yes.disabled = field.value.trim() !== name);
+    label.append(field);
+  }
+  no.onclick = () => dialog.close("no");
+  buttons.append(no, yes);
+  inner.append(label, buttons);
+  dialog.append(inner);
+  document.body.append(dialog);
+  dialog.showModal();
+  await new Promise((resolve) => (dialog.onclose = resolve));
+  dialog.remove();
+  return dialog.returnValue === "yes";
+}
+
+function copier(id) {
+  const button = Object.assign(document.createElement("button"), { className: "id", type: "button", textContent: id });
+  button.dataset.copy = id;
+  return button;
+}
+
+function leave(box) {
+  setTimeout(() => (box.matches(":hover, :focus-within") ? leave(box) : box.remove()), SHOWN);
+}
+
+for (const box of document.querySelectorAll("#toasts > .toast")) leave(box);
+const kept = sessionStorage.getItem(KEPT);
+if (kept) {
+  sessionStorage.removeItem(KEPT);
+  const said = JSON.parse(kept);
+  toast(said.text, { undo: said.undo });
+}

@@ -46,8 +46,10 @@ from sora2api.media.variants import Variants
 from sora2api.media.workshop import Workshop
 from sora2api.modes import Mode
 from sora2api.notify import Alerts, Deliveries, Endpoints, Sender, Signer, Webhooks
+from sora2api.observe.doings import Doings
 from sora2api.observe.health import Health
 from sora2api.observe.log import RequestLog
+from sora2api.observe.reader import LogReader
 from sora2api.observe.requests import LOG, identify, stamp
 from sora2api.registry import Registry
 from sora2api.sandbox.child import SandboxChild
@@ -89,6 +91,7 @@ class Server:
 class _Accounts:
     book: AccountBook
     proxies: ProxyBook
+    probes: Probes
     engines: Engines
     pool: Pool
     health: AccountHealth
@@ -174,6 +177,8 @@ async def assembled(
             pool=accounts.pool,
             health=accounts.health,
             proxies=accounts.proxies,
+            probes=accounts.probes,
+            doings=Doings(database),
             keys=keys,
             catalog=catalog,
             registry=registry,
@@ -183,6 +188,8 @@ async def assembled(
             audit=Audit(database),
             news=news,
             usage=UsageBook(database),
+            requests=requests,
+            log=LogReader(database),
         )
         app[panel_keys.OVERVIEW] = ServerOverview(
             folder=folder, settings=settings, jobs=jobs, book=accounts.book, pool=accounts.pool, registry=registry
@@ -242,8 +249,9 @@ async def _accounts(
     pool = Pool(book, engines, sandbox=settings.sandbox, strategy=settings.strategy, daily=daily)
     health = AccountHealth(book, engines, pool)
     _keep(stack, health.keep_checking, name="checking accounts")
-    _keep(stack, ProxyWatch(Probes(book, proxies), proxies, book).run, name="watching proxies")
-    return _Accounts(book, proxies, engines, pool, health)
+    probes = Probes(book, proxies)
+    _keep(stack, ProxyWatch(probes, proxies, book).run, name="watching proxies")
+    return _Accounts(book, proxies, probes, engines, pool, health)
 
 
 async def _webhooks(

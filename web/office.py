@@ -1,13 +1,14 @@
 """The parts of the server that the panel works with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
 from sora2api.accounts import AccountBook, Engines, Health, Pool, ProxyBook
+from sora2api.accounts.probes import Probes
 from sora2api.auth.audit import Audit
 from sora2api.auth.keys import KeyBook
 from sora2api.catalog import Catalog
@@ -16,8 +17,12 @@ from sora2api.jobs.usage import UsageBook
 from sora2api.media.links import Links
 from sora2api.media.store import MediaStore
 from sora2api.notify import Webhooks
+from sora2api.observe.doings import Doings
+from sora2api.observe.log import RequestLog
+from sora2api.observe.reader import LogReader
 from sora2api.registry import Registry
 from sora2api.settings import Settings
+from sora2api.web.drafts import Drafts
 from sora2api.web.news import News
 
 
@@ -33,6 +38,8 @@ class Office:
     pool: Pool
     health: Health
     proxies: ProxyBook
+    probes: Probes
+    doings: Doings
     keys: KeyBook
     catalog: Catalog
     registry: Registry
@@ -42,6 +49,9 @@ class Office:
     audit: Audit
     news: News
     usage: UsageBook
+    requests: RequestLog
+    log: LogReader
+    drafts: Drafts = field(default_factory=Drafts)
 
 
 OFFICE: Final = web.AppKey("OFFICE", Office)

@@ -9,17 +9,14 @@ down_revision = "0003"
 
 def upgrade() -> None:
     op.create_table(
-        "paces",
+        "figures",
         sa.Column("hour", sa.Integer(), nullable=False),
-        sa.Column("mode", sa.String(length=64), nullable=False),
-        sa.Column("model", sa.String(length=200), nullable=False),
-        sa.Column("code", sa.String(length=64), nullable=False),
-        sa.Column("waited", sa.Integer(), nullable=False),
-        sa.Column("made", sa.Integer(), nullable=False),
+        sa.Column("of", sa.String(length=16), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("jobs", sa.Integer(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("cost", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("hour", "mode", "model", "code", "waited", "made", name=op.f("pk_paces")),
+        sa.PrimaryKeyConstraint("hour", "of", "name", name=op.f("pk_figures")),
         sqlite_with_rowid=False,
     )
     op.drop_index("ix_jobs_status", table_name="jobs")
@@ -31,3 +28,4 @@ def upgrade() -> None:
     op.create_index(
         "ix_webhook_deliveries_owner_created_at", "webhook_deliveries", ["owner", "created_at"], unique=False
     )
+    op.create_index("ix_tasks_account_id_ended_at", "tasks", ["account_id", "ended_at"], unique=False)

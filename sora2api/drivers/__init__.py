@@ -113,6 +113,20 @@ class TaskState(Struct, frozen=True, kw_only=True):
     seen: Seen | None = None
 
 
+class EngineKind(Struct, frozen=True, kw_only=True):
+    """A kind of engine that a driver speaks to, for who connects one: *title* is its own name, *base_url* an example.
+
+    *about* is one sentence; *token*: whether it always wants one; *settings* are those that it is told by.
+    """
+
+    name: str
+    title: str
+    about: str
+    base_url: str
+    token: bool = False
+    settings: dict[str, Any] = {}
+
+
 class Driver(ABC):
     """Speaks to one kind of engine for one account."""
 
@@ -121,6 +135,8 @@ class Driver(ABC):
     api_version: ClassVar[int]
     settings_type: ClassVar[type[Struct]]
     """The account's settings beside base URL, token and proxy; forms and flags are made from it."""
+    engines: ClassVar[Sequence[EngineKind]] = ()
+    """What the panel offers to connect, where a driver speaks to several kinds of engine."""
 
     def __init__(self, account: Account, client: Client) -> None:
         self.account = account

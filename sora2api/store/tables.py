@@ -287,6 +287,7 @@ tasks = Table(
     Column("ended_at", Float),
     UniqueConstraint("job_id", "step", "attempt"),
     Index("ix_tasks_account_id_engine_task", "account_id", "engine_task"),
+    Index("ix_tasks_account_id_ended_at", "account_id", "ended_at"),
     Index("ix_tasks_ended_at", "ended_at"),
 )
 
@@ -414,15 +415,12 @@ usage = Table(
     Index("ix_usage_day", "day"),
 )
 
-paces = Table(
-    "paces",
+figures = Table(
+    "figures",
     metadata,
-    Column("hour", Integer, primary_key=True),  # since the epoch, of the job's end
-    Column("mode", String(64), primary_key=True),
-    Column("model", String(200), primary_key=True),
-    Column("code", String(64), primary_key=True),  # as in `usage`
-    Column("waited", Integer, primary_key=True),  # steps of length, as `jobs/paces.py` has them
-    Column("made", Integer, primary_key=True),
+    Column("hour", Integer, primary_key=True),  # since the epoch
+    Column("of", String(16), primary_key=True),  # what is counted, as `jobs/figures.py` has it
+    Column("name", String(200), primary_key=True),
     Column("jobs", Integer, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("cost", BigInteger, nullable=False),

@@ -12,10 +12,11 @@ import msgspec
 from yarl import URL
 
 from sora2api import errors
-from sora2api.drivers import API_VERSION, Account, Driver, EngineModel, Remote, TaskState, Work
+from sora2api.drivers import API_VERSION, Account, Driver, EngineKind, EngineModel, Remote, TaskState, Work
 from sora2api.drivers.openai import reading
 from sora2api.drivers.openai.asking import Order, order, path_id
 from sora2api.drivers.openai.dialects import DIALECTS, Dialect, of_answer, of_host
+from sora2api.drivers.openai.engines import ENGINES
 from sora2api.drivers.openai.models import engine_models
 from sora2api.drivers.openai.refusals import refused
 from sora2api.drivers.openai.settings import OpenAISettings, settings_of
@@ -47,6 +48,7 @@ class OpenAIDriver(Driver):
     kind: ClassVar[str] = "openai"
     api_version: ClassVar[int] = API_VERSION
     settings_type: ClassVar[type[OpenAISettings]] = OpenAISettings
+    engines: ClassVar[Sequence[EngineKind]] = ENGINES
 
     def __init__(self, account: Account, client: Client) -> None:
         super().__init__(account, client)

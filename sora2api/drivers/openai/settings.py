@@ -15,7 +15,10 @@ class OpenAISettings(Struct, frozen=True, kw_only=True):
 
     dialect: Annotated[
         str,
-        Meta(description=f"What the engine is: auto (it is asked), or one of {', '.join(DIALECTS)}."),
+        Meta(
+            description=f"What the engine is: auto (it is asked), or one of {', '.join(DIALECTS)}.",
+            examples=["auto", *DIALECTS],
+        ),
     ] = "auto"
     image_model: Annotated[
         str | None, Meta(description="The engine's model for images, where the engine's own list does not tell.")

@@ -1,0 +1,287 @@
+"""What is shown of accounts: as a row among many, and each by itself. Of secrets only whether they are set."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from sora2api.accounts import Account
+from sora2api.accounts.book import Slot
+from sora2api.accounts.shown import bare, proxy_of, state_of
+from sora2api.errors import ProxyFault
+from sora2api.observe.doings import Doing, Mishap, Score
+from sora2api.web.operation import Desk
+
+Condition = Literal["ready", "resting", "ill", "unknown", "disabled"]
+
+DAY: Final = 86400.0
+MOST: Final = 100
+_WORST_FIRST: Final[Sequence[Condition]] = ("ill", "unknown", "resting", "ready", "disabled")
+
+
+class Slots(Struct, frozen=True, kw_only=True):
+    """Slots of one kind: taken, and in all; and of a day's quota (None: there is none) the tasks given so far."""
+
+    used: int
+    total: int
+    today: int
+    daily: int | None
+
+
+class AccountView(Struct, frozen=True, kw_only=True):
+    """An account among others. Times are epoch seconds.
+
+    *condition* tells at a glance what *state* (`ready`, `disabled`, `no_models` or an error's code) says, *why* and
+    *until* more; an `ill` one does not come back by itself. *done* and *failed* are its tasks of the last 24 hours;
+    those count for nothing that failed by no fault of its own. *latency* is its proxy's, in seconds.
+    """
+
+    id: str
+    name: str
+    driver: str
+    base_url: str
+    sandbox: bool
+    enabled: bool
+    condition: Condition
+    state: str
+    why: str | None
+    until: float | None
+    image: Slots
+    video: Slots
+    expires_at: float | None
+    refreshed: bool
+    proxy: str | None
+    latency: float | None
+    groups: tuple[str, ...]
+    priority: int
+    weight: float
+    models: tuple[str, ...]
+    used_at: float | None
+    done: int
+    failed: int
+
+
+class Probe(Struct, frozen=True):
+    """A try of a proxy, at epoch seconds; *took* is in seconds, None where it did not come through."""
+
+    at: float
+    took: float | None
+
+
+class AccountWhole(Struct, frozen=True, kw_only=True):
+    """All that is known of an account: how it stands, what it is set to, and what it does and did.
+
+    *token* and *refresh_token* say whether there is one. *route* is the proxy that it goes through now, None: none;
+    *probes* how that one was of late.
+    """
+
+    account: AccountView
+    token: bool
+    refresh_token: bool
+    refresh_url: str | None
+    client_id: str | None
+    settings: dict[str, Any]
+    remake_lost: bool
+    calls_a_minute: int | None
+    created_at: float
+    checked_at: float | None
+    route: str | None
+    probes: tuple[Probe, ...]
+    doing: tuple[Doing, ...]
+    mishaps: tuple[Mishap, ...]
+
+
+class AccountsAsked(Struct, frozen=True, kw_only=True):
+    """Which accounts are wanted. *sort*: name, state, slots, priority, expires, used or success; `-name`: backwards.
+
+    *after* and *before* are places in the list, as an answer names them.
+    """
+
+    search: str = ""
+    state: Condition | None = None
+    driver: str | None = None
+    group: str | None = None
+    sort: str = "name"
+    after: int | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+class AccountPage(Struct, frozen=True, kw_only=True):
+    """Some accounts. *counts* has how many there are in each condition that meet the other filters, *total* of all."""
+
+    accounts: tuple[AccountView, ...]
+    counts: dict[str, int]
+    total: int
+    first: int
+    newer: int | None
+    older: int | None
+
+
+async def page(desk: Desk, asked: AccountsAsked) -> AccountPage:
+    """The accounts are in memory: they are looked through there, and only those of the page in the database."""
+    found = [account for account in in_use(desk) if _meets(account, asked)]
+    conditions = {account.id: condition(desk, account) for account in found}
+    counts: dict[str, int] = dict.fromkeys(_WORST_FIRST, 0)
+    for each in conditions.values():
+        counts[each] += 1
+    if asked.state is not None:
+        found = [account for account in found if conditions[account.id] == asked.state]
+    found.sort(key=await _order(desk, asked.sort.removeprefix("-"), found, conditions))
+    if asked.sort.startswith("-"):
+        found.reverse()
+    size = min(max(asked.limit, 1), MOST)
+    first = max(0, asked.before - size if asked.before is not None else asked.after or 0)
+    shown = found[first : first + size]
+    scores = await _scores(desk, shown)
+    return AccountPage(
+        accounts=tuple(view(desk, account, scores[account.id]) for account in shown),
+        counts=counts,
+        total=len(found),
+        first=first,
+        newer=first or None,
+        older=first + size if first + size < len(found) else None,
+    )
+
+
+async def whole(desk: Desk, account: Account) -> AccountWhole:
+    office = desk.office
+    route, probes = _way(desk, account)
+    return AccountWhole(
+        account=view(desk, account, (await _scores(desk, (account,)))[account.id]),
+        token=account.token is not None,
+        refresh_token=account.refresh_token is not None,
+        refresh_url=None if account.refresh_url is None else bare(account.refresh_url),
+        client_id=account.client_id,
+        settings=account.settings,
+        remake_lost=account.remake_lost,
+        calls_a_minute=account.calls_a_minute,
+        created_at=account.created_at,
+        checked_at=account.checked_at,
+        route=route,
+        probes=probes,
+        doing=tuple(await office.doings.now(account.id)),
+        mishaps=tuple(await office.doings.mishaps(account.id)),
+    )
+
+
+def in_use(desk: Desk) -> list[Account]:
+    """The accounts that there are; the sandbox's only while it serves."""
+    sandbox = desk.office.pool.sandbox_in_use()
+    return [each for each in desk.office.accounts.all() if each.removed_at is None and (sandbox or not each.sandbox)]
+
+
+def condition(desk: Desk, account: Account) -> Condition:
+    if not account.enabled:
+        return "disabled"
+    standing = desk.office.pool.standing
+    closed = standing.closed(account, "image") or standing.closed(account, "video")
+    if closed is not None:
+        return "ill" if closed.until is None else "resting"
+    return "ready" if account.models else "unknown"
+
+
+def view(desk: Desk, account: Account, score: Score | None = None) -> AccountView:
+    """The account as it is; without its *score* nothing is said of what it did."""
+    score = score or Score()
+    state = state_of(account, desk.office.pool.standing)
+    return AccountView(
+        id=account.id,
+        name=account.name,
+        driver=account.driver,
+        base_url=bare(account.base_url),
+        sandbox=account.sandbox,
+        enabled=account.enabled,
+        condition=condition(desk, account),
+        state=state.state,
+        why=state.why,
+        until=state.until,
+        image=_slots(desk, account, "image"),
+        video=_slots(desk, account, "video"),
+        expires_at=account.expires_at,
+        refreshed=account.refreshable,
+        proxy=proxy_of(account),
+        latency=_latency(desk, account),
+        groups=account.groups,
+        priority=account.priority,
+        weight=account.weight,
+        models=tuple(model.name for model in account.models),
+        used_at=score.used_at,
+        done=score.done,
+        failed=score.failed,
+    )
+
+
+def _slots(desk: Desk, account: Account, slot: Slot) -> Slots:
+    pool = desk.office.pool
+    return Slots(
+        used=pool.in_use(account.id, slot),
+        total=account.slots(slot),
+        today=pool.standing.daily.used(account.id, slot),
+        daily=account.daily(slot),
+    )
+
+
+def _latency(desk: Desk, account: Account) -> float | None:
+    _, probes = _way(desk, account)
+    return next((probe.took for probe in reversed(probes) if probe.took is not None), None)
+
+
+def _way(desk: Desk, account: Account) -> tuple[str | None, tuple[Probe, ...]]:
+    """The proxy that the account is given to, and how it was of late."""
+    proxies = desk.office.proxies
+    if account.sandbox or not proxies.word(account.proxy):
+        return None, ()
+    try:
+        route = proxies.assigned(account.proxy, whose=account.id)
+    except ProxyFault:
+        return None, ()
+    if route.url is None:
+        return None, ()
+    return route.name, tuple(Probe(at, took) for at, took in proxies.standing(route.url).probes)
+
+
+async def _scores(desk: Desk, accounts: Sequence[Account]) -> Mapping[str, Score]:
+    ids = [account.id for account in accounts]
+    found = await desk.office.doings.scores(ids, since=time.time() - DAY) if ids else {}
+    return {account_id: found.get(account_id, Score()) for account_id in ids}
+
+
+def _meets(account: Account, asked: AccountsAsked) -> bool:
+    if asked.driver and account.driver != asked.driver:
+        return False
+    if asked.group and asked.group not in account.groups:
+        return False
+    words = asked.search.casefold()
+    return not words or any(words in text.casefold() for text in _searched(account))
+
+
+def _searched(account: Account) -> tuple[str, ...]:
+    proxy = proxy_of(account) if account.proxy else None
+    return (account.name, account.id, bare(account.base_url), proxy or "", *account.groups)
+
+
+async def _order(
+    desk: Desk, sort: str, accounts: Sequence[Account], conditions: Mapping[str, Condition]
+) -> Callable[[Account], Any]:
+    if sort in ("used", "success"):
+        scores = await _scores(desk, accounts)
+        if sort == "used":
+            return lambda account: -(scores[account.id].used_at or 0)
+        return lambda account: _first(scores[account.id].rate)
+    return {
+        "state": lambda account: (_WORST_FIRST.index(conditions[account.id]), account.name.casefold()),
+        "slots": lambda account: -_busy(desk, account),
+        "priority": lambda account: (-account.priority, account.name.casefold()),
+        "expires": lambda account: _first(account.expires_at),
+    }.get(sort, lambda account: account.name.casefold())
+
+
+def _busy(desk: Desk, account: Account) -> int:
+    return desk.office.pool.in_use(account.id, "image") + desk.office.pool.in_use(account.id, "video")
+
+
+def _first(value: float | None) -> tuple[bool, float]:
+    """What is not known comes last."""
+    return value is None, value or 0.0

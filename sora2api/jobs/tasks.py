@@ -163,6 +163,7 @@ class Tasks:
         failed = [task for task in job.tasks if task.step == spec.name]
         need = msgspec.structs.replace(spec.need, avoid=frozenset(task.account_id for task in failed))
         task_id = f"task_{secrets.token_hex(12)}"
+        parameters = await _parameters(spec.work)  # first: between the lease and the task nothing may be broken off
         asked_at = time.time()
         lease, waited_for = await self._lease(job, need, task_id, patience=spec.patience)
         job.begin()
@@ -175,7 +176,7 @@ class Tasks:
             slot=need.slot,
             make=spec.work.make,
             model=lease.model.name,
-            parameters=await _parameters(spec.work),
+            parameters=parameters,
             asked_at=asked_at,
             waited_for=waited_for,
             intended_at=time.time(),

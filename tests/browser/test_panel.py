@@ -1,0 +1,167 @@
+"""What holds for every page of the panel, and what its pieces do in a browser."""
+
+import re
+from importlib.resources import files
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from browsing import Open, Panel, Watched
+from playwright.async_api import Page, expect
+
+STATIC = files("sora2api.web") / "static"
+GRAVE = ("serious", "critical")
+KB = 1024
+
+
+async def sections(page: Page) -> list[str]:
+    """The paths of all sections that the menu shows."""
+    return await page.locator("[data-go]").evaluate_all("links => links.map(link => new URL(link.href).pathname)")
+
+
+async def list_proxy(page: Page, name: str) -> None:
+    await page.fill("[name=name]", name)
+    await page.fill("[name=url]", "http://proxy.example:3128")
+    await page.click("form[action$='/proxies.add'] button")
+    await expect(page.locator("tbody tr", has_text=name)).to_be_visible()
+
+
+def row(page: Page, name: str):
+    return page.locator("tbody tr", has_text=name)
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_every_section_is_open_to_all(open_page: Open, panel: Panel, theme: str, width: int):
+    panel.chat("A paper boat")
+    page = await open_page("/admin/", width=width, theme=theme)
+    for path in await sections(page):
+        await page.goto(panel.url + path)
+        found = await Axe().run(page)
+        grave = [fault for fault in found.response["violations"] if fault["impact"] in GRAVE]
+        told = [(fault["id"], [node["html"][:200] for node in fault["nodes"][:3]]) for fault in grave]
+
+        assert told == [], path
+
+
+@pytest.mark.parametrize("language", ["en", "ru", "zh"])
+async def test_no_section_is_wider_than_the_screen(open_page: Open, panel: Panel, language: str):
+    page = await open_page("/admin/", language=language)
+    for path in await sections(page):
+        await page.goto(panel.url + path)
+        for width in (380, 1280, 1600):
+            await page.set_viewport_size({"width": width, "height": 800})
+
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+
+
+async def test_every_section_is_light(open_page: Open, panel: Panel):
+    page = await open_page("/admin/")
+    for path in await sections(page):
+        answer = await page.goto(panel.url + path)
+
+        assert answer is not None
+        assert len(await answer.body()) < 40 * KB, path
+
+
+def test_style_and_scripts_are_light():
+    sizes = {
+        kind: sum(len(file.read_bytes()) for file in STATIC.iterdir() if file.name.endswith(kind))
+        for kind in (".css", ".js")
+    }
+
+    assert sizes[".css"] < 24 * KB
+    assert sizes[".js"] < 40 * KB
+
+
+async def test_a_form_is_sent_where_it_stands_and_what_it_did_can_be_undone(open_page: Open):
+    page = await open_page("/admin/proxies")
+    await page.evaluate("window.same = true")
+    await list_proxy(page, "undone")
+    await row(page, "undone").get_by_role("button", name="Disable").click()
+    await expect(row(page, "undone").get_by_role("button", name="Enable")).to_be_visible()
+    await page.locator(".toast").last.get_by_role("button", name="Undo").click()
+
+    await expect(row(page, "undone").get_by_role("button", name="Disable")).to_be_visible()
+    assert await page.evaluate("window.same")
+
+
+async def test_an_error_stands_at_the_field_it_is_about(pages: Watched):
+    pages.expected = ("400",)
+    page = await pages.open("/admin/proxies")
+    await page.fill("[name=name]", "none")
+    await page.fill("[name=url]", "http://proxy.example")
+    await page.click("form[action$='/proxies.add'] button")
+
+    await expect(page.locator("[name=name]")).to_have_attribute("aria-invalid", "true")
+    await expect(page.locator("[name=name]")).to_be_focused()
+    assert await page.input_value("[name=url]") == "http://proxy.example"
+
+
+async def test_what_cannot_be_undone_asks_for_the_name(open_page: Open):
+    page = await open_page("/admin/proxies")
+    await list_proxy(page, "doomed")
+    await row(page, "doomed").get_by_role("button", name="Remove").click()
+    yes = page.get_by_role("button", name="Yes, do it")
+    await page.locator("dialog input").fill("another")
+    await expect(yes).to_be_disabled()
+    await page.locator("dialog input").fill("doomed")
+    await yes.click()
+
+    await expect(row(page, "doomed")).to_have_count(0)
+
+
+async def test_another_page_sees_a_change_without_reloading(open_page: Open):
+    seen = await open_page("/admin/proxies")
+    await seen.evaluate("window.same = true")
+    changed = await open_page("/admin/proxies")
+    await list_proxy(changed, "told")
+
+    await expect(row(seen, "told")).to_be_visible()
+    assert await seen.evaluate("window.same")
+
+
+async def test_forms_and_links_do_without_a_script(chromium, panel: Panel):
+    context = await chromium.new_context(java_script_enabled=False, storage_state=panel.login)
+    page = await context.new_page()
+    await page.goto(f"{panel.url}/admin/proxies")
+    await list_proxy(page, "plain")
+
+    await expect(page.locator(".toast")).to_contain_text("plain")
+    await context.close()
+
+
+async def test_keys_go_search_and_help(open_page: Open):
+    page = await open_page("/admin/")
+    await page.keyboard.press("g")
+    await page.keyboard.press("p")
+    await page.wait_for_url("**/admin/proxies")
+    await page.keyboard.press("?")
+
+    await expect(page.locator("#help")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#help")).to_be_hidden()
+
+
+async def test_the_first_tab_leads_past_the_menu(open_page: Open):
+    page = await open_page("/admin/proxies")
+    await page.keyboard.press("Tab")
+    await expect(page.locator(".skip")).to_be_focused()
+    await page.keyboard.press("Enter")
+
+    assert page.url.endswith("#main")
+
+
+async def test_a_phone_reaches_every_section(open_page: Open):
+    page = await open_page("/admin/", width=380)
+    await page.get_by_text("More", exact=True).click()
+    for link in await page.locator("[data-go]").all():
+        await expect(link).to_be_in_viewport()
+
+
+@pytest.mark.parametrize(("theme", "dark"), [("light", False), ("dark", True)])
+async def test_the_chosen_theme_holds(open_page: Open, theme: str, dark: bool):
+    page = await open_page("/admin/", theme=theme)
+    back = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    lightness = float(re.search(r"[\d.]+", back)[0])
+
+    assert (lightness < 0.5) == dark

@@ -1,12 +1,14 @@
 """The panel on a real server, with a real database, and browsers that talk to it over real sockets."""
 
+import asyncio
 import re
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, CookieJar, DummyCookieJar, web
+from served import Served
 
 from sora2api.auth.attempts import Attempts
 from sora2api.auth.first_start import FirstStart
@@ -63,6 +65,13 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("migrated")
     migrate(folder)
     return folder / FILE
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("served")) as served:
+        asyncio.run(served.prepare())
+        yield served
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ from sora2api.errors import InvalidJSON, MethodNotAllowed, NotFound, Sora2ApiErr
 from sora2api.web import guard
 from sora2api.web.guard import SESSION
 from sora2api.web.keys import PANEL_KEYS
-from sora2api.web.operation import Change, Desk, Operation, perform
+from sora2api.web.operation import Change, Desk, Download, Operation, perform
 from sora2api.web.table import TABLE
 
 ROOT: Final = "/api/v1"
 _LARGEST: Final = 16 * 1024 * 1024
+_PIECE: Final = 64 * 1024
+"""About so many characters of a file are sent at a time."""
 _KNOWN: Final[dict[int, type[Sora2ApiError]]] = {404: NotFound, 405: MethodNotAllowed}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,17 +35,33 @@ def app() -> web.Application:
 
 
 def _handler(operation: Operation) -> Handler:
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         desk = await _desk(request)
         fields: dict[str, Any] = dict(request.query)
         typed = operation.changes
         if typed:
             fields = await _body(request)
         done = await perform(operation, desk, fields | dict(request.match_info), typed=typed)
-        value = done.value if isinstance(done, Change) else done
-        return _json(value, status=200)
+        if isinstance(done, Download):
+            return await _send(request, done)
+        return _json(done.value if isinstance(done, Change) else done, status=200)
 
     return handle
+
+
+async def _send(request: web.Request, file: Download) -> web.StreamResponse:
+    response = web.StreamResponse(headers={hdrs.CACHE_CONTROL: "no-store"})
+    response.content_type, response.charset = file.content_type, "utf-8"
+    response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{file.name}"'
+    await response.prepare(request)
+    piece = ""
+    async for line in file.lines:
+        piece += line
+        if len(piece) >= _PIECE:
+            await response.write(piece.encode())
+            piece = ""
+    await response.write_eof(piece.encode())
+    return response
 
 
 async def _desk(request: web.Request) -> Desk:

@@ -1,6 +1,6 @@
 """What an operator can do: each operation once, with two faces, a page's form and the admin API."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -34,6 +34,15 @@ class Change(Struct, frozen=True, kw_only=True):
     value: Any = None
     before: Any = None
     after: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What is given as a file, made while it is sent; *name*, in plain letters, is what it is saved as."""
+
+    name: str
+    content_type: str
+    lines: AsyncIterator[str]
 
 
 class Nothing(Struct, frozen=True):
@@ -94,7 +103,7 @@ def decode(kind: type[Struct], fields: Mapping[str, Any], *, typed: bool) -> Any
     known = {name: fields[name] for name in kind.__struct_fields__ if name in fields}
     if not typed:
         kinds = {field.name: inspect.type_info(field.type) for field in msgspec.structs.fields(kind)}
-        known = {name: _untyped(kinds[name], value) for name, value in known.items()}
+        known = {name: _untyped(kinds[name], value) for name, value in known.items()} | _mappings(kinds, fields)
     try:
         return msgspec.convert(known, kind, strict=typed)
     except msgspec.ValidationError as error:
@@ -102,9 +111,24 @@ def decode(kind: type[Struct], fields: Mapping[str, Any], *, typed: bool) -> Any
         raise InvalidValue(f"{message}.", param=path.rstrip("`") or None) from error
 
 
+def _mappings(kinds: Mapping[str, inspect.Type], fields: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is given for fields that are mappings: a form has `name.key` for each of their keys."""
+    found: dict[str, dict[str, Any]] = {}
+    for field, value in fields.items():
+        name, dot, key = field.partition(".")
+        if dot and any(isinstance(each, inspect.DictType) for each in _kinds(kinds.get(name))):
+            found.setdefault(name, {})[key] = value
+    return found
+
+
+def _kinds(kind: inspect.Type | None) -> tuple[inspect.Type | None, ...]:
+    """The types of a union, or the one."""
+    return kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+
+
 def _untyped(kind: inspect.Type, value: Any) -> Any:
     """What a form's text stands for: an empty field is none where that may be; one that may be many is split."""
-    kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    kinds = _kinds(kind)
     if not isinstance(value, str):
         return value
     if any(isinstance(each, inspect.VarTupleType | inspect.ListType) for each in kinds):

@@ -129,9 +129,11 @@ def count(number: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time, to the second, the minute or the hour."""
+    """A length of time, to the second, the minute or the hour; of a few seconds the first two figures."""
+    if 0 < seconds < 1:
+        return f"{seconds * 1000:.0f}{_THIN}ms"
     if seconds < 90:
-        return f"{max(seconds, 0):.0f}{_THIN}s"
+        return f"{max(seconds, 0):{'.2g' if seconds < 9.5 else '.0f'}}{_THIN}s"
     minutes = seconds / 60
     return f"{minutes:.0f}{_THIN}min" if minutes < 90 else f"{minutes / 60:.0f}{_THIN}h"
 

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sora2api.registry import API_VERSION, App
 from sora2api.web import api, forms, guard, live, login, overview, pages, share
-from sora2api.web.views import keys, proxies
+from sora2api.web.views import keys, proxies, requests
 
 ROOT: Final = "/admin"
 SHARE_ROOT: Final = "/p"
@@ -39,6 +39,7 @@ def _admin() -> web.Application:
             *forms.routes(),
             *keys.routes(),
             *proxies.routes(),
+            *requests.routes(),
             web.static("/static", _STATIC, name="static"),
         ]
     )

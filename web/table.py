@@ -3,8 +3,8 @@
 from typing import Final
 
 from sora2api.web.operation import Operation
-from sora2api.web.operations import keys, proxies
+from sora2api.web.operations import keys, proxies, requests
 
-TABLE: Final[tuple[Operation, ...]] = (*keys.TABLE, *proxies.TABLE)
+TABLE: Final[tuple[Operation, ...]] = (*keys.TABLE, *proxies.TABLE, *requests.TABLE)
 
 BY_NAME: Final = {operation.name: operation for operation in TABLE}

@@ -23,6 +23,8 @@ _QUEUE_BYTES: Final = 32 * 1024 * 1024
 _FORGOTTEN: Final = 1000
 _CHUNK: Final = 250
 """So many rows are removed in one transaction."""
+_AT_ONCE: Final = 5.0
+"""For so many seconds rows are removed while somebody waits; cleaning goes on behind that."""
 
 
 class RequestLog(Log):
@@ -42,6 +44,7 @@ class RequestLog(Log):
         self._forgotten: dict[str, None] = {}
         self._dropped = 0
         self._surplus = 0
+        self._unwanted = 0.0
         self._news = asyncio.Event()
         self._full = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -146,9 +149,19 @@ class RequestLog(Log):
         async with self._writing:
             await self._database.write(lambda connection: rows.forget(connection, job_id))
 
+    async def remove(self, *, before: float) -> int:
+        """Remove what was logged before that moment; how many rows at once. Of very many the rest goes by and by."""
+        self._unwanted = max(self._unwanted, before)
+        end = time.monotonic() + _AT_ONCE
+        removed = some = await self._remove(before, _CHUNK)
+        while some and time.monotonic() < end:
+            some = await self._remove(before, _CHUNK)
+            removed += some
+        return removed
+
     async def clean_up(self, *, at_most: int = _CHUNK) -> int:
         """Remove some of what is too old or too much; how many rows."""
-        removed = await self._remove(time.time() - self._lifetime, at_most)
+        removed = await self._remove(max(time.time() - self._lifetime, self._unwanted), at_most)
         if removed:
             return removed
         async with self._database.reading() as connection:

@@ -50,7 +50,6 @@ from sora2api.observe.doings import Doings
 from sora2api.observe.health import Health
 from sora2api.observe.log import RequestLog
 from sora2api.observe.reader import LogReader
-from sora2api.observe.reader import LogReader
 from sora2api.observe.requests import LOG, identify, stamp
 from sora2api.registry import Registry
 from sora2api.sandbox.child import SandboxChild
@@ -189,8 +188,6 @@ async def assembled(
             audit=Audit(database),
             news=news,
             usage=UsageBook(database),
-            requests=requests,
-            log=LogReader(database),
             requests=requests,
             log=LogReader(database),
         )

@@ -17,8 +17,6 @@ from sora2api.jobs.usage import UsageBook
 from sora2api.media.links import Links
 from sora2api.media.store import MediaStore
 from sora2api.notify import Webhooks
-from sora2api.observe.log import RequestLog
-from sora2api.observe.reader import LogReader
 from sora2api.observe.doings import Doings
 from sora2api.observe.log import RequestLog
 from sora2api.observe.reader import LogReader
@@ -51,8 +49,6 @@ class Office:
     audit: Audit
     news: News
     usage: UsageBook
-    requests: RequestLog
-    log: LogReader
     requests: RequestLog
     log: LogReader
     drafts: Drafts = field(default_factory=Drafts)

@@ -1,5 +1,6 @@
 """The list of accounts: in memory for reading, written through to the database."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -223,14 +224,18 @@ class AccountBook:
             await connection.execute(update(accounts).where(accounts.c.id == account_id).values(**columns))
             await also(connection)
 
-        await self._database.write(write)
-        before = self.get(account_id)  # another change may have come in between
-        self._accounts[account_id] = account = msgspec.structs.replace(before, **changes)
-        for meanwhile in self._loads:
-            meanwhile.append((account_id, changes))
-        if account != before:
-            self._tell(before, account)
-        return account
+        async def commit() -> Account:
+            await self._database.write(write)
+            before = self.get(account_id)  # another change may have come in between
+            self._accounts[account_id] = account = msgspec.structs.replace(before, **changes)
+            for meanwhile in self._loads:
+                meanwhile.append((account_id, changes))
+            if account != before:
+                self._tell(before, account)
+            return account
+
+        # a caller that is cancelled does not undo the write, so memory must follow it all the same
+        return await asyncio.shield(asyncio.ensure_future(commit()))
 
     async def remove(self, account_id: str) -> None:
         """Give it no new tasks; those it has are followed to their end."""

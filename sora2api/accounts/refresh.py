@@ -13,6 +13,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 from msgspec import Struct
+from sqlalchemy.exc import SQLAlchemyError
 from yarl import URL
 
 from sora2api.accounts.aside import set_aside
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, sock_connect=10.0)
 _PATIENCE: Final = 10.0
+_WRITE_AGAIN: Final = 1.0
 _MARGIN: Final = 300.0
 _MARGIN_OF_LIFETIME: Final = 0.1
 _LONGEST_PAUSE: Final = 300.0
@@ -132,8 +134,19 @@ class Refreshes:
         if granted.expires_in is not None:
             self._lifetimes[account_id] = granted.expires_in
             changes["expires_at"] = time.time() + granted.expires_in
-        await self._book.change(account_id, **changes)
+        await self._keep(account, changes)
         log.info("token renewed", extra={"account": account.name})
+
+    async def _keep(self, account: Account, changes: dict[str, Any]) -> None:
+        """Write new tokens down, as often as it takes: the old refresh token may be worth nothing any more."""
+        while True:
+            try:
+                await self._book.change(account.id, **changes)
+            except SQLAlchemyError:
+                log.exception("new tokens could not be written; trying again", extra={"account": account.name})
+                await asyncio.sleep(_WRITE_AGAIN)
+            else:
+                return
 
     async def _ask(self, account: Account) -> _Granted:
         """Send the refresh token. What is no refusal of it is a `ConnectFault`: the engine itself has got nothing."""

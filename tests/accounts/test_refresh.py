@@ -210,3 +210,16 @@ async def test_a_stop_waits_for_the_answer_to_a_refresh_token(accounts, issuer):
     waiting.cancel()
     await accounts.engines.refreshes.close()
     assert (await stored(accounts, account)).refresh_token == "refresh 1"
+
+
+async def test_new_tokens_are_kept_though_the_database_cannot_be_written_at_first(accounts, issuer, caplog):
+    account = await connected(accounts, issuer)
+    full = "CREATE TRIGGER full BEFORE UPDATE ON accounts BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    await accounts.database.write(lambda connection: connection.exec_driver_sql(full))
+    refreshing = asyncio.ensure_future(accounts.engines.refreshes.refresh(account.id))
+    while "new tokens could not be written; trying again" not in caplog.messages:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await accounts.database.write(lambda connection: connection.exec_driver_sql("DROP TRIGGER full"))
+    await refreshing
+    after = await stored(accounts, account)
+    assert (after.token, after.refresh_token, len(issuer.asked)) == ("token 1", "refresh 1", 1)

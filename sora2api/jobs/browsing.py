@@ -24,7 +24,7 @@ STATES: Final[Mapping[State, tuple[Status, ...]]] = {
     "done": ("completed",),
     "failed": ("failed", "cancelled"),
 }
-LOOKED_AT: Final = 20_000
+LOOKED_AT: Final = 10_000
 """So many jobs are looked at for a page whose filters no index answers; the next page goes on from there."""
 COUNTED: Final = 10_000
 """Of a state's jobs so many are counted, and no more."""

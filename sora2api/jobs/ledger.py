@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import NotFound
-from sora2api.jobs import paces
+from sora2api.jobs import figures
 from sora2api.jobs.once import known, remember
 from sora2api.jobs.records import (
     JobKind,
@@ -128,7 +128,7 @@ class Ledger:
             )
             await _append(connection, job.id, event)
             await book(connection, job, at=job.completed_at or event.at)
-            await paces.note(connection, job, at=job.completed_at or event.at)
+            await figures.note(connection, job, at=job.completed_at or event.at)
             return await self._deliveries.put(connection, told)
 
         if await self._database.write(write):

@@ -14,13 +14,14 @@ from babel.messages.pofile import read_po
 
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский", "zh": "中文"}
 COOKIE: Final = "sora2api_language"
-_SOURCE: Final = "en"
+SOURCE: Final = "en"
+"""What the words are written in."""
 
-LANGUAGE: Final[ContextVar[str]] = ContextVar("language", default=_SOURCE)
+LANGUAGE: Final[ContextVar[str]] = ContextVar("language", default=SOURCE)
 
 
 def _catalog(language: str) -> catalogs.NullTranslations:
-    if language == _SOURCE:
+    if language == SOURCE:
         return catalogs.NullTranslations()
     source = files("sora2api.web") / "locales" / f"{language}.po"
     compiled = BytesIO()
@@ -39,7 +40,7 @@ def choose(request: web.Request) -> str:
         return chosen
     wanted = [part.split(";")[0].strip() for part in request.headers.get("Accept-Language", "").split(",")]
     found = negotiate_locale([name for name in wanted if name], tuple(LANGUAGES), sep="-")
-    return found or next((name[:2] for name in wanted if name[:2] in LANGUAGES), _SOURCE)
+    return found or next((name[:2] for name in wanted if name[:2] in LANGUAGES), SOURCE)
 
 
 def gettext(message: str) -> str:

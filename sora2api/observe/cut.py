@@ -15,7 +15,7 @@ _LONG: Final = 512
 """Text of so many characters that is nothing but base64 is a file."""
 
 _DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)?[^,]{0,100};base64,", re.IGNORECASE)
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_\-\s]+={0,2}\s*")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_\-\s]++={0,2}+\s*")
 _SECRET_NAME: Final = re.compile(
     r"(authorization|passw(or)?d|passphrase|secret|credential|cookie|api[_-]?key|(^|[_-])(token|bearer))s?$",
     re.IGNORECASE,
@@ -24,7 +24,7 @@ _SECRET: Final = re.compile(
     r"(?P<kept>://)[^/\s:@\"]*:[^/\s@\"]*(?=@)"  # of a URL, user and password
     r"|whsec_[\w+/=-]+"
     r"|\bsk-[\w-]{16,}"
-    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JWT
+    r"|(?<![\w-])eyJ[\w-]++\.[\w-]++\.[\w-]*"  # a JWT; nothing is tried twice, so that no text takes long
     r"|(?P<word>\b(?:Bearer|Basic|Key)\s+)[\w.~+/=-]{12,}"
     r"|(?P<link>/m/)[\w-]{20,}(?=/)"  # what opens a kept file without a key
 )
@@ -66,18 +66,21 @@ def text(value: str) -> str:
 
 
 class _Cutter:
-    """Goes through a body, at most so many items of it, so that none takes long."""
+    """Goes through a body, at most so many items and so much text of it, so that none takes long."""
 
     def __init__(self, *, words: bool) -> None:
         self._words = words
         self._left = _MOST_ITEMS
+        self._room = 2 * LARGEST_BODY
 
     def cut(self, name: str, value: Any) -> Any:
         self._left -= 1
-        if self._left < 0:
+        if self._full():
             return "<more>"
         if isinstance(value, str):
-            return self._text(name, value)
+            kept = self._text(name, value)
+            self._room -= len(kept)
+            return kept
         if isinstance(value, dict):
             return {str(key)[:200]: self.cut(str(key), item) for key, item in self._some(value.items())}
         if isinstance(value, list | tuple):
@@ -88,8 +91,11 @@ class _Cutter:
         """No more of the *items* than may still be looked at, and one, which says that there were more."""
         for item in items:
             yield item
-            if self._left < 0:
+            if self._full():
                 return
+
+    def _full(self) -> bool:
+        return self._left < 0 or self._room < 0
 
     def _text(self, name: str, value: str) -> str:
         if _SECRET_NAME.search(name):

@@ -23,6 +23,9 @@ MEBIBYTE: Final = 1024 * 1024
 _ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 _DEADLINE: Final = re.compile(r"[^\s=]+=(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)?")
 
+AT_ONCE: Final = frozenset({"paused"})
+"""The settings that a running server heeds when the database says something new; all others hold from its next start."""
+
 Source = Literal["command line", "environment", "database", "file", "default"]
 
 
@@ -58,7 +61,6 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "move"
     fetch_allow: Annotated[tuple[str, ...], _help("Private networks that links given by clients may point to.")] = ()
     fetch_timeout: Annotated[float, _help("How long fetching a client's link may take.", gt=0)] = 60.0
-    engine_timeout: Annotated[float, _help("How long an engine may take to answer.", gt=0)] = 600.0
 
     json_limit: Annotated[int, _help("The largest JSON body taken.", gt=0)] = 150 * MEBIBYTE
     upload_limit: Annotated[int, _help("The largest upload or fetched file taken.", gt=0)] = 200 * MEBIBYTE

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 _PROGRESS_EVERY: Final = 1.0
 _WRITE_AGAIN: Final = 1.0
+_GRACE: Final = 60.0
+"""So long after a start no job fails for a deadline that passed meanwhile."""
 
 
 class Lifetimes(Struct, frozen=True, kw_only=True):
@@ -88,11 +90,13 @@ class Runner:
         self._http = http
         self._noted: dict[str, int] = {}
         self._progress: asyncio.Task[None] | None = None
+        self._opened_at = 0.0
 
     # Start and stop.
 
     async def open(self) -> None:
         """Take up all unfinished jobs, and what finished ones have left at engines."""
+        self._opened_at = time.time()
         unfinished = await self._ledger.unfinished()
         jobs = {past.job.id: self._live(past.job, past.events) for past in unfinished}
         for past in unfinished:
@@ -154,7 +158,8 @@ class Runner:
         seconds = self._deadlines.of(job.record.mode)
         if seconds is not None and job.begun_at is not None:
             error = DeadlineExceeded(f"The job took longer than the {seconds:g} s that it may be worked.")
-            self._stop_at(job, job.begun_at + seconds, "failed", error)
+            # what was paid for and made while no server ran is fetched first
+            self._stop_at(job, max(job.begun_at + seconds, self._opened_at + min(seconds, _GRACE)), "failed", error)
 
     def _stop_at(self, job: LiveJob, at: float, status: Status, error: JobError) -> None:
         """Have a job end at that time, if it is not over."""

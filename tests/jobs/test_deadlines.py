@@ -78,6 +78,21 @@ def test_time_that_passes_while_no_server_runs_counts(rig):
     assert rig.creates() == 1
 
 
+@pytest.mark.slow
+def test_what_an_engine_made_while_no_server_ran_is_fetched_though_its_deadline_has_passed(rig):
+    rig.start_sandbox("--delay", "1")
+    rig.connect()
+    rig.start_server("--deadlines", "video=8")
+    job = begin(rig)
+    begun(rig)
+    rig.server.kill()
+    time.sleep(8)
+    rig.start_server("--deadlines", "video=8")
+
+    assert rig.ended(job)["status"] == "completed"
+    assert rig.creates() == 1
+
+
 def test_a_job_in_a_state_that_nobody_knows_still_ends_by_its_deadline(rig):
     rig.start_sandbox("--delay", "0.2")
     rig.connect("--set", "dialect=sandbox")

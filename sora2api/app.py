@@ -35,6 +35,8 @@ from sora2api.egress import GuardedFetch, Sessions
 from sora2api.egress.trace import Trace, untraced
 from sora2api.errors import EngineError, Sora2ApiError
 from sora2api.jobs import Jobs
+from sora2api.jobs.browsing import Browsing
+from sora2api.jobs.figures import Figures
 from sora2api.jobs.opening import Ground, opened
 from sora2api.jobs.troubles import Troubles
 from sora2api.jobs.usage import UsageBook
@@ -49,6 +51,7 @@ from sora2api.notify import Alerts, Deliveries, Endpoints, Sender, Signer, Webho
 from sora2api.observe.doings import Doings
 from sora2api.observe.health import Health
 from sora2api.observe.log import RequestLog
+from sora2api.observe.history import Histories
 from sora2api.observe.reader import LogReader
 from sora2api.observe.requests import LOG, identify, stamp
 from sora2api.registry import Registry
@@ -197,6 +200,9 @@ async def assembled(
         app[panel_keys.SHARES] = SharedVideos(jobs, links, on=settings.share)
         for mounted in registry.apps.values():
             mounted().mount(app)
+            browsing=Browsing(database),
+            figures=Figures(database),
+            histories=Histories(database),
         yield Server(app, health, jobs, first_start, sandbox, issued, accounts)
 
 

@@ -13,11 +13,15 @@ from sora2api.auth.audit import Audit
 from sora2api.auth.keys import KeyBook
 from sora2api.catalog import Catalog
 from sora2api.jobs import Jobs
+from sora2api.jobs.browsing import Browsing
+from sora2api.jobs.figures import Figures
+from sora2api.jobs.settings_book import SettingsBook
 from sora2api.jobs.usage import UsageBook
 from sora2api.media.links import Links
 from sora2api.media.store import MediaStore
 from sora2api.notify import Webhooks
 from sora2api.observe.doings import Doings
+from sora2api.observe.history import Histories
 from sora2api.observe.log import RequestLog
 from sora2api.observe.reader import LogReader
 from sora2api.registry import Registry
@@ -52,6 +56,9 @@ class Office:
     requests: RequestLog
     log: LogReader
     drafts: Drafts = field(default_factory=Drafts)
+    browsing: Browsing
+    figures: Figures
+    histories: Histories
 
 
 OFFICE: Final = web.AppKey("OFFICE", Office)

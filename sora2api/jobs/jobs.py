@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sora2api.accounts import Pool
 from sora2api.auth.limits import UNLIMITED, Limits
 from sora2api.errors import Draining, IntakePaused, NotFound, QueueFull, Starting
+from sora2api.jobs.again import anew
 from sora2api.jobs.allowance import Left, left
 from sora2api.jobs.characters import CharacterBook, CharacterRecord
 from sora2api.jobs.cleaning import Cleaner
@@ -144,6 +145,13 @@ class Jobs:
 
         return await asyncio.shield(asyncio.ensure_future(take()))
 
+    async def again(self, job_id: str, *, limits: Limits = UNLIMITED) -> JobRecord:
+        """A new job of the same request, for the same owner. Raises `Gone` where an input is not kept any more."""
+        job = await self.get(job_id)
+        with self._store.scratch() as folder:
+            request, arrivals = await anew(job.request, self._store, folder)
+            return await self.take(request, arrivals, limits=limits)
+
     def left(self, owner: str, limits: Limits) -> Sequence[Left]:
         """What the *limits* of a key leave it of each amount, in the window that leaves the least."""
         return left(owner, limits, self._tally)
@@ -271,6 +279,15 @@ class Jobs:
         ordered = await order_cancel(self._database, selection)
         await self._cancel_due()
         return ordered
+
+    @property
+    def paused(self) -> bool:
+        """Whether new jobs are refused because an operator wants that."""
+        return self._gate.paused
+
+    async def pause(self, *, on: bool) -> None:
+        """Take no new jobs from now on, or take them again. Raises `InvalidValue` where that is pinned."""
+        await self._gate.pause(on=on)
 
     async def look_again(self) -> None:
         """Heed what another process has ordered: a pause of the intake or its end, and jobs to be cancelled."""

@@ -55,7 +55,7 @@ def main() -> None:
             kept.update(current, no_fuzzy_matching=True, update_header_comment=False)
             written = BytesIO()
             write_po(written, kept, width=_WIDTH, include_lineno=False, ignore_obsolete=True, omit_header=True)
-            header = _HEADER.format(language=language, plurals=kept.plural_forms)
+            header = _HEADER.format(language=language, plurals=kept.plural_forms.rstrip(";"))
             Path(str(HERE / "locales" / f"{language}.po")).write_text(header + written.getvalue().decode())
 
 

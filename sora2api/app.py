@@ -38,6 +38,7 @@ from sora2api.jobs import Jobs
 from sora2api.jobs.browsing import Browsing
 from sora2api.jobs.figures import Figures
 from sora2api.jobs.opening import Ground, opened
+from sora2api.jobs.settings_book import SettingsBook
 from sora2api.jobs.troubles import Troubles
 from sora2api.jobs.usage import UsageBook
 from sora2api.media.files import FileBook
@@ -50,13 +51,13 @@ from sora2api.modes import Mode
 from sora2api.notify import Alerts, Deliveries, Endpoints, Sender, Signer, Webhooks
 from sora2api.observe.doings import Doings
 from sora2api.observe.health import Health
-from sora2api.observe.log import RequestLog
 from sora2api.observe.history import Histories
+from sora2api.observe.log import RequestLog
 from sora2api.observe.reader import LogReader
 from sora2api.observe.requests import LOG, identify, stamp
 from sora2api.registry import Registry
 from sora2api.sandbox.child import SandboxChild
-from sora2api.settings import Settings
+from sora2api.settings import Loaded, Settings
 from sora2api.store.database import Database
 from sora2api.store.secrets import Secrets
 from sora2api.store.watch import Reload, RevisionWatch
@@ -101,13 +102,9 @@ class _Accounts:
 
 
 @asynccontextmanager
-async def assembled(
-    *, folder: Path, settings: Settings, database: Database, registry: Registry, pinned: Collection[str] = ()
-) -> AsyncIterator[Server]:
-    """The server with everything open but its socket. On leaving, unfinished jobs are left for the next start.
-
-    *pinned* are the names of the settings that stand above the database.
-    """
+async def assembled(*, folder: Path, loaded: Loaded, database: Database, registry: Registry) -> AsyncIterator[Server]:
+    """The server with everything open but its socket. On leaving, unfinished jobs are left for the next start."""
+    settings = loaded.settings
     async with AsyncExitStack() as stack:
         vault = await asyncio.to_thread(Secrets.open, folder)
         first_start, issued = await FirstStart.open(database, folder, hosts=(settings.host,))
@@ -130,7 +127,16 @@ async def assembled(
         webhooks = await _webhooks(stack, database, vault, fetch, own)
         sandbox = await _sandbox(stack, folder, settings, accounts)
         ground = _ground(
-            settings, database, store, accounts, catalog, modes, registry, sessions, webhooks.deliveries, pinned
+            settings,
+            database,
+            store,
+            accounts,
+            catalog,
+            modes,
+            registry,
+            sessions,
+            webhooks.deliveries,
+            loaded.pinned(),
         )
         jobs = await stack.enter_async_context(opened(ground))
         jobs.when_over(requests.ended)
@@ -191,8 +197,15 @@ async def assembled(
             audit=Audit(database),
             news=news,
             usage=UsageBook(database),
+            settings_book=SettingsBook(database, folder, loaded),
             requests=requests,
             log=LogReader(database),
+            first_start=first_start,
+            files=services.files,
+            receiving=services.receiving,
+            browsing=Browsing(database),
+            figures=Figures(database),
+            histories=Histories(database),
         )
         app[panel_keys.OVERVIEW] = ServerOverview(
             folder=folder, settings=settings, jobs=jobs, book=accounts.book, pool=accounts.pool, registry=registry
@@ -200,9 +213,6 @@ async def assembled(
         app[panel_keys.SHARES] = SharedVideos(jobs, links, on=settings.share)
         for mounted in registry.apps.values():
             mounted().mount(app)
-            browsing=Browsing(database),
-            figures=Figures(database),
-            histories=Histories(database),
         yield Server(app, health, jobs, first_start, sandbox, issued, accounts)
 
 

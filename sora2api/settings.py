@@ -24,7 +24,7 @@ _ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 _DEADLINE: Final = re.compile(r"[^\s=]+=(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)?")
 
 AT_ONCE: Final = frozenset({"paused"})
-"""The settings that a running server heeds when the database says something new; all others hold from its next start."""
+"""The settings that a running server heeds when they are chosen anew; others hold from its next start."""
 
 Source = Literal["command line", "environment", "database", "file", "default"]
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from sora2api.accounts import AccountBook, Engines, Health, Pool, ProxyBook
 from sora2api.accounts.probes import Probes
 from sora2api.auth.audit import Audit
+from sora2api.auth.first_start import FirstStart
 from sora2api.auth.keys import KeyBook
 from sora2api.catalog import Catalog
 from sora2api.jobs import Jobs
@@ -17,7 +18,9 @@ from sora2api.jobs.browsing import Browsing
 from sora2api.jobs.figures import Figures
 from sora2api.jobs.settings_book import SettingsBook
 from sora2api.jobs.usage import UsageBook
+from sora2api.media.files import FileBook
 from sora2api.media.links import Links
+from sora2api.media.receiving import Receiving
 from sora2api.media.store import MediaStore
 from sora2api.notify import Webhooks
 from sora2api.observe.doings import Doings
@@ -53,12 +56,16 @@ class Office:
     audit: Audit
     news: News
     usage: UsageBook
+    settings_book: SettingsBook
     requests: RequestLog
     log: LogReader
-    drafts: Drafts = field(default_factory=Drafts)
+    first_start: FirstStart
+    files: FileBook
+    receiving: Receiving
     browsing: Browsing
     figures: Figures
     histories: Histories
+    drafts: Drafts = field(default_factory=Drafts)
 
 
 OFFICE: Final = web.AppKey("OFFICE", Office)

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sora2api.registry import API_VERSION, App
 from sora2api.web import api, forms, guard, live, login, overview, pages, share
-from sora2api.web.views import keys, proxies, requests
+from sora2api.web.views import keys, proxies, requests, settings
 
 ROOT: Final = "/admin"
 SHARE_ROOT: Final = "/p"
@@ -40,6 +40,7 @@ def _admin() -> web.Application:
             *keys.routes(),
             *proxies.routes(),
             *requests.routes(),
+            *settings.routes(),
             web.static("/static", _STATIC, name="static"),
         ]
     )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from sora2api.errors import NotFound
 from sora2api.store.database import Database
@@ -30,6 +30,37 @@ class Entry(Struct, frozen=True, kw_only=True):
     outcome: str
     before: Any = None
     after: Any = None
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Entries that meet all that is given. *operation*: `keys.create`, or `keys` for all that was done to keys.
+
+    *since* and *until* are seconds since the epoch.
+    """
+
+    user: str | None = None
+    operation: str | None = None
+    subject: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def conditions(self) -> Sequence[ColumnElement[bool]]:
+        """As conditions on the table."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.user is not None:
+            conditions.append(audit.c.user == self.user)
+        if self.subject is not None:
+            conditions.append(audit.c.subject == self.subject)
+        if self.operation is not None and "." in self.operation:
+            conditions.append(audit.c.operation == self.operation)
+        elif self.operation is not None:
+            # From `keys.` to before `keys/`: a range of the index.
+            conditions += [audit.c.operation >= f"{self.operation}.", audit.c.operation < f"{self.operation}/"]
+        if self.since is not None:
+            conditions.append(audit.c.created_at >= self.since)
+        if self.until is not None:
+            conditions.append(audit.c.created_at < self.until)
+        return conditions
 
 
 class Audit:
@@ -63,19 +94,13 @@ class Audit:
         ended = update(audit).where(audit.c.id == entry).values(**values)
         await self._database.write(lambda connection: connection.execute(ended))
 
-    async def page(
-        self, *, after: str | None, limit: int, user: str | None = None, operation: str | None = None
-    ) -> tuple[Sequence[Entry], bool]:
+    async def page(self, wanted: Wanted, *, after: str | None, limit: int) -> tuple[Sequence[Entry], bool]:
         """At most *limit* entries, the newest first, behind the one *after*; and whether there are more."""
-        wanted = select(audit)
-        if user is not None:
-            wanted = wanted.where(audit.c.user == user)
-        if operation is not None:
-            wanted = wanted.where(audit.c.operation == operation)
+        found = select(audit).where(*wanted.conditions())
         last = None if after is None else await self.get(after)
-        wanted = behind(wanted, audit, None if last is None else (last.created_at, last.id), ascending=False)
+        found = behind(found, audit, None if last is None else (last.created_at, last.id), ascending=False)
         async with self._database.reading() as connection:
-            rows = (await connection.execute(wanted.limit(limit + 1))).mappings().all()
+            rows = (await connection.execute(found.limit(limit + 1))).mappings().all()
         return [_entry(dict(row)) for row in rows[:limit]], len(rows) > limit
 
     async def get(self, entry_id: str) -> Entry:

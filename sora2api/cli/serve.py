@@ -63,9 +63,7 @@ async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
             registry = await asyncio.to_thread(
                 discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
             )
-            async with assembled(
-                folder=folder, settings=settings, database=database, registry=registry, pinned=loaded.pinned()
-            ) as server:
+            async with assembled(folder=folder, loaded=loaded, database=database, registry=registry) as server:
                 runner = web.AppRunner(
                     server.app,
                     handler_cancellation=True,

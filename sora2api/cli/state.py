@@ -11,12 +11,11 @@ from typing import IO, Any, TypeVar
 
 import click
 import orjson
-from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sora2api.errors import Sora2ApiError
 from sora2api.settings import Loaded, Settings, data_folder, load
-from sora2api.store import tables
+from sora2api.store.chosen import chosen
 from sora2api.store.database import FILE, Database
 from sora2api.store.migrate import migrate
 
@@ -62,10 +61,8 @@ async def open_state(folder: Path) -> AsyncIterator[Database]:
 
 async def load_settings(folder: Path, database: Database, *, command_line: Mapping[str, Any] | None = None) -> Loaded:
     """The settings in force, those of the database (JSON values) among them."""
-    async with database.reading() as connection:
-        rows = (await connection.execute(select(tables.settings))).all()
-    stored = {row.name: orjson.loads(row.value) for row in rows}
-    return await asyncio.to_thread(load, folder, command_line=command_line, database=stored)
+    said = await chosen(database)
+    return await asyncio.to_thread(load, folder, command_line=command_line, database=said)
 
 
 def plugins_folder(folder: Path, settings: Settings) -> Path:

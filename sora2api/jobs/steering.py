@@ -7,16 +7,15 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import InvalidValue
 from sora2api.jobs.records import Status
+from sora2api.store.chosen import choose, chosen
 from sora2api.store.database import Database, bump
-from sora2api.store.tables import jobs, settings
+from sora2api.store.tables import jobs
 
 UNFINISHED: tuple[Status, ...] = ("queued", "in_progress")
 
@@ -66,22 +65,7 @@ async def due_cancels(database: Database) -> Collection[str]:
 
 async def pause(database: Database, *, on: bool) -> None:
     """Take no new jobs from now on, or take them again: the setting `paused`, in the database."""
-    value = msgspec.json.encode(on)
-    change = upsert(settings).values(name="paused", value=value)
-    change = change.on_conflict_do_update(index_elements=("name",), set_={"value": value})
-
-    async def write(connection: AsyncConnection) -> None:
-        await connection.execute(change)
-        await bump(connection)
-
-    await database.write(write)
-
-
-async def paused(database: Database) -> bool | None:
-    """What the database says of the setting `paused`, if anything."""
-    async with database.reading() as connection:
-        value = (await connection.execute(select(settings.c.value).where(settings.c.name == "paused"))).scalar()
-    return None if value is None else msgspec.json.decode(value, type=bool)
+    await choose(database, "paused", on)
 
 
 class Gate:
@@ -96,12 +80,13 @@ class Gate:
     async def pause(self, *, on: bool) -> None:
         """Let in no new jobs from now on, or let them in again. Raises `InvalidValue` where that is pinned."""
         if self._pinned:
-            raise InvalidValue("`paused` was given at the server's start, and holds while it runs.", param="paused")
+            raise InvalidValue(
+                "`paused` was given at the server's start, and holds while it runs.", param="paused"
+            )
         await pause(self._database, on=on)
         await self.look()
 
     async def look(self) -> None:
         """Heed what the database says now."""
         if not self._pinned:
-            said = await paused(self._database)
-            self.paused = self._otherwise if said is None else said
+            self.paused = bool((await chosen(self._database)).get("paused", self._otherwise))

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec import ValidationError
+
 from sora2api import drivers
 from sora2api.accounts.access import AccountAccess
 from sora2api.accounts.book import Account, AccountBook
@@ -10,7 +12,7 @@ from sora2api.accounts.refresh import Refreshes
 from sora2api.drivers import Driver
 from sora2api.egress import Client, Fixed, GuardedFetch, Sessions, Trace
 from sora2api.egress.trace import untraced
-from sora2api.errors import NoEngine
+from sora2api.errors import InvalidValue, NoEngine
 
 
 class Engines:
@@ -36,13 +38,21 @@ class Engines:
         self._made: dict[str, tuple[tuple[object, ...], Driver]] = {}
 
     def driver(self, account: Account) -> Driver:
-        """The account's driver. Raises `NoEngine` where its plugin is not installed."""
+        """The account's driver. Raises `NoEngine` where its plugin is not installed, or does not take its settings."""
         # token and proxy are asked for at each call, so that a driver outlives them
         identity = (account.driver, account.base_url, repr(account.settings))
         known = self._made.get(account.id)
         if known is not None and known[0] == identity:
             return known[1]
-        client = Client(
+        try:
+            driver = self._made_for(account, self._client(account))
+        except (InvalidValue, ValidationError) as error:  # as another version of the driver may have taken them
+            raise NoEngine(f"The settings of the account {account.name!r} are not its driver's: {error}") from error
+        self._made[account.id] = (identity, driver)
+        return driver
+
+    def _client(self, account: Account) -> Client:
+        return Client(
             self._sessions,
             base_url=account.base_url,
             access=AccountAccess(self._book, account.id, self._proxies, self.refreshes),
@@ -50,9 +60,6 @@ class Engines:
             trace=self._trace,
             account=account.id,
         )
-        driver = self._made_for(account, client)
-        self._made[account.id] = (identity, driver)
-        return driver
 
     def trial(self, account: Account) -> Driver:
         """A driver for an account as it may become, with the token and the proxy that it has here."""

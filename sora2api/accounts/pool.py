@@ -23,6 +23,7 @@ from sora2api.accounts.lanes import Closed, Kind, Lane, Standing
 from sora2api.accounts.ranked import Ranked
 from sora2api.accounts.waiting import Admissions, Line, Owners, Turn, Waiter
 from sora2api.drivers import Capability, Driver, EngineModel
+from sora2api.errors import NoEngine
 
 _SLOTS: Final[tuple[Slot, ...]] = ("image", "video")
 _MOST_LANES: Final = 512
@@ -132,7 +133,10 @@ class Pool:
             return None  # what the sandbox has begun may end there, though an engine has been connected since
         if account.slots(kind.slot) <= 0 or not (account.sandbox or kind.groups <= set(account.groups)):
             return None
-        model = self._engines.driver(account).engine_model(kind.model, kind.slot, account.models)
+        try:
+            model = self._engines.driver(account).engine_model(kind.model, kind.slot, account.models)
+        except NoEngine:  # an account that is wrong keeps no other from its work
+            return None
         if model is None or not kind.capabilities <= model.capabilities:
             return None
         return model if kind.engine_model in (None, model.name) else None

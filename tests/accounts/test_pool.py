@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from sora2api.accounts import Need
+from sora2api.errors import InvalidValue, NoEngine
 
 NEED = Need(model="sora-2", slot="video", capabilities=frozenset({"clip"}))
 IMAGE = Need(model="sora-image", slot="image", capabilities=frozenset({"image"}))
@@ -148,3 +149,20 @@ async def test_it_can_be_said_why_somebody_waits(accounts):
     await accounts.book.note(account.id, set_aside="engine_rate_limited", rests_until=time.time() + 60)
     assert accounts.pool.reason(NEED, admitted=2.0).startswith("box rests for ")
     ahead.cancel()
+
+
+async def test_an_account_whose_settings_are_wrong_keeps_no_other_from_its_work(accounts):
+    class Choosy(accounts.kind):
+        def __init__(self, account, client):
+            if account.settings:
+                raise InvalidValue("There is no such setting.")
+            super().__init__(account, client)
+
+    accounts.engines.kinds = {"told": Choosy}
+    await accounts.add("box")
+    wrong = await accounts.add("wrong", settings={"dialect": "of a newer version"})
+
+    assert (await lease(accounts, "task")).account.name == "box"
+    with pytest.raises(NoEngine, match="settings of the account 'wrong'"):
+        await accounts.health.check(wrong)
+    assert accounts.book.get(wrong.id).checked_at > wrong.checked_at

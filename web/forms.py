@@ -11,7 +11,7 @@ from sora2api.web import guard
 from sora2api.web.api import problem
 from sora2api.web.guard import FORM, signed_in
 from sora2api.web.operation import Change, Operation, perform
-from sora2api.web.pages import SAID, Said, Undo, page
+from sora2api.web.pages import SAID, Said, Undo, shell
 from sora2api.web.table import BY_NAME
 from sora2api.web.words import gettext
 
@@ -41,7 +41,8 @@ async def do(request: web.Request) -> web.Response:
         raise
     said = _said(operation, change, fields)
     if operation.shows is not None:
-        return page(request, operation.shows, said=said, value=change.value)
+        section = operation.name.partition(".")[0]
+        return shell(request, operation.shows, section=section, session=session, said=said, value=change.value)
     encoded = msgspec.json.encode(said)
     if scripted:
         return web.Response(body=encoded, content_type="application/json")

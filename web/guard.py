@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import BodyPartReader, hdrs, web
 
 from sora2api.auth.address import Caller, caller, networks, public_base
 from sora2api.auth.passwords import same
@@ -46,6 +46,9 @@ _HEADERS: Final = {
     "Cache-Control": "no-cache",
 }
 _LARGEST_FORM: Final = 64 * 1024
+_LARGEST_UPLOAD: Final = 8 * 1024 * 1024
+_UPLOADS: Final = frozenset({"accounts.preview"})
+"""The operations whose form may have a file in it."""
 _CHOSEN: Final = "ids"
 _WHY: Final = {404: "There is no such page.", 405: "This page cannot be used this way."}
 
@@ -148,8 +151,11 @@ def _from_own_page(request: web.Request) -> bool:
 
 
 async def _form(request: web.Request) -> Mapping[str, str]:
-    if request.content_length is None or request.content_length > _LARGEST_FORM:
+    uploads = request.match_info.get("operation") in _UPLOADS
+    if request.content_length is None or request.content_length > (_LARGEST_UPLOAD if uploads else _LARGEST_FORM):
         raise TooLarge
+    if uploads and request.content_type == "multipart/form-data":
+        return await _parts(request)
     if request.content_length and request.content_type != "application/x-www-form-urlencoded":
         raise UnsupportedMediaType
     try:
@@ -159,4 +165,16 @@ async def _form(request: web.Request) -> Mapping[str, str]:
     given = {name: value for name, value in fields.items() if isinstance(value, str)}
     if _CHOSEN in given:  # a field for each chosen row
         given[_CHOSEN] = "\n".join(str(value) for value in fields.getall(_CHOSEN))
+    return given
+
+
+async def _parts(request: web.Request) -> Mapping[str, str]:
+    """The fields of a form with a file in it, which is taken as text."""
+    given = {}
+    try:
+        async for part in await request.multipart():
+            if isinstance(part, BodyPartReader) and part.name is not None:
+                given[part.name] = (await part.read()).decode()
+    except ValueError as error:
+        raise InvalidRequest(f"The form, or the file in it, cannot be read as text: {error}") from error
     return given

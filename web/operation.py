@@ -56,7 +56,8 @@ class Operation:
     *does* gets the desk and the decoded fields, those of the path, the query and the body together. One that changes
     something returns a `Change`, and is written to the audit. *done* is the sentence that a page shows afterwards, with
     `{subject}` in it; *undo* names the operation that takes the same fields and makes it as it was; *shows* is the
-    template of a page that shows the value, where it is shown only once.
+    template of a page that shows the value, where it is shown only once. *reads*: it changes nothing, though its fields
+    come in a body, being too long for an address.
     """
 
     name: str
@@ -70,10 +71,11 @@ class Operation:
     done: str = ""
     undo: str | None = None
     shows: str | None = None
+    reads: bool = False
 
     @property
     def changes(self) -> bool:
-        return self.method != "GET"
+        return self.method != "GET" and not self.reads
 
 
 async def perform(operation: Operation, desk: Desk, fields: Mapping[str, Any], *, typed: bool) -> Any:

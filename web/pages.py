@@ -92,7 +92,7 @@ def shell(request: web.Request, template: str, *, section: str, session: Session
     said = request.cookies.get(SAID)
     mounted = frozenset(request.app.router.named_resources())
     shown: dict[str, Any] = {"section": section, "session": session, "mounted": mounted, "said": _said(said)}
-    response = page(request, template, **shown, **context)
+    response = page(request, template, **(shown | context))
     if said is not None:
         response.del_cookie(SAID, path="/admin")
     return response

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sora2api.registry import API_VERSION, App
 from sora2api.web import api, forms, guard, live, login, overview, pages, share
-from sora2api.web.views import keys, proxies, requests, settings
+from sora2api.web.views import accounts, keys, proxies, requests, settings
 
 ROOT: Final = "/admin"
 SHARE_ROOT: Final = "/p"
@@ -37,10 +37,11 @@ def _admin() -> web.Application:
             web.get("/", overview.show, name="overview"),
             *login.routes(),
             *forms.routes(),
+            *accounts.routes(),
             *keys.routes(),
             *proxies.routes(),
-            *requests.routes(),
             *settings.routes(),
+            *requests.routes(),
             web.static("/static", _STATIC, name="static"),
         ]
     )

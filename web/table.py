@@ -3,8 +3,15 @@
 from typing import Final
 
 from sora2api.web.operation import Operation
-from sora2api.web.operations import keys, proxies, requests, settings
+from sora2api.web.operations import account_files, accounts, keys, proxies, requests, settings
 
-TABLE: Final[tuple[Operation, ...]] = (*keys.TABLE, *proxies.TABLE, *requests.TABLE, *settings.TABLE)
+TABLE: Final[tuple[Operation, ...]] = (
+    *account_files.TABLE,
+    *accounts.TABLE,
+    *keys.TABLE,
+    *proxies.TABLE,
+    *settings.TABLE,
+    *requests.TABLE,
+)
 
 BY_NAME: Final = {operation.name: operation for operation in TABLE}

@@ -1,5 +1,5 @@
 // Forms that do an operation: sent where they stand, what is wrong shown at its field, what was done said with its undo.
-import { csrf, read, root, show, words } from "./page.js";
+import { csrf, morph, read, root, show, words } from "./page.js";
 
 const SHOWN = 10_000;
 const KEPT = "said";
@@ -10,7 +10,9 @@ document.addEventListener("submit", async (event) => {
   if (event.defaultPrevented || form.method !== "post" || !action.startsWith(`${root}do/`)) return;
   event.preventDefault();
   if (!(await agreed(form, event.submitter))) return;
-  await send(form, action, new URLSearchParams(new FormData(form, event.submitter)));
+  const fields = new FormData(form, event.submitter);
+  const sent = form.enctype === "multipart/form-data" ? fields : new URLSearchParams(fields);
+  await send(form, action, sent, event.submitter?.dataset.into);
 });
 
 /** Call the admin API from a page: `await api("POST", "/jobs/ID/cancel", {...})`. Rejects with the error's object. */
@@ -44,13 +46,13 @@ export function toast(text, { undo = null, bad = false, id = "" } = {}) {
   leave(box);
 }
 
-async function send(form, action, fields) {
+async function send(form, action, fields, into) {
   clear(form);
   const buttons = form ? [...form.querySelectorAll("button")].filter((button) => !button.disabled) : [];
   for (const button of buttons) button.disabled = true;
   try {
     const answer = await fetch(action, { method: "POST", headers: { accept: "application/json" }, body: fields });
-    if (answer.headers.get("content-type")?.startsWith("text/html")) await shown(answer);
+    if (answer.headers.get("content-type")?.startsWith("text/html")) await shown(answer, into);
     else await done(form, answer, await answer.json());
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -60,10 +62,13 @@ async function send(form, action, fields) {
   }
 }
 
-/** A page in answer: what is shown only once, or a login that has ended. */
-async function shown(answer) {
-  if (answer.redirected) location.assign(answer.url);
-  else show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+/** A page in answer: what is shown only once, of which a button may want a part alone (data-into); or a login that has ended. */
+async function shown(answer, into) {
+  if (answer.redirected) return location.assign(answer.url);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const [place, part] = [document, page].map((each) => into && each.getElementById(into));
+  if (place && part) morph(place, part);
+  else show(page);
 }
 
 async function done(form, answer, said) {

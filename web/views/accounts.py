@@ -1,0 +1,184 @@
+"""The accounts: a table of all, each with its page, forms to connect, change, import and export them."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+from msgspec import NODEFAULT, structs
+
+from sora2api.accounts.exchange import FORMATS
+from sora2api.accounts.given import Given
+from sora2api.web import charts, driver_form, guard
+from sora2api.web.driver_form import FormField
+from sora2api.web.guard import FORM, signed_in
+from sora2api.web.operation import Desk, decode, perform
+from sora2api.web.operations.account_files import Exported
+from sora2api.web.operations.account_given import SECRETS
+from sora2api.web.operations.account_shown import AccountsAsked, AccountWhole, Probe, in_use, page
+from sora2api.web.operations.accounts import AccountId, get_account
+from sora2api.web.pages import shell
+from sora2api.web.table import BY_NAME
+from sora2api.web.words import gettext
+
+_FEWEST: Final = 3
+_NEW: Final[Mapping[str, Any]] = dict.fromkeys(Given.__struct_fields__) | {
+    each.name: each.default for each in structs.fields(Given) if each.default is not NODEFAULT
+}
+"""An account of which nothing was said."""
+
+
+def routes() -> list[web.AbstractRouteDef]:
+    return [
+        web.get("/accounts", show, name="accounts"),
+        web.get("/accounts/add", add, name="account_add"),
+        web.get("/accounts/import", import_, name="account_import"),
+        web.post("/accounts/export", export, name="account_export"),
+        web.get("/accounts/{id}", show_one, name="account"),
+        web.get("/accounts/{id}/edit", edit, name="account_edit"),
+    ]
+
+
+@signed_in
+async def show(request: web.Request) -> web.Response:
+    desk = _desk(request)
+    found = await page(desk, decode(AccountsAsked, request.query, typed=False))
+    accounts = in_use(desk)
+    return shell(
+        request,
+        "accounts.html",
+        section="accounts",
+        session=guard.session(request),
+        found=found,
+        many=len(accounts),
+        real=desk.office.accounts.ever_real,
+        drivers=sorted({account.driver for account in accounts}),
+        known_groups=_groups(desk),
+        proxy_words=_proxy_words(desk),
+    )
+
+
+@signed_in
+async def show_one(request: web.Request) -> web.Response:
+    whole = await _whole(request)
+    return shell(
+        request,
+        "account.html",
+        section="accounts",
+        session=guard.session(request),
+        whole=whole,
+        account=whole.account,
+        latency=latency(whole.route or "", whole.probes),
+        fields=_fields(_desk(request), whole.account.driver),
+        text=driver_form.text,
+    )
+
+
+@signed_in
+async def add(request: web.Request) -> web.Response:
+    """Choose a kind of engine; then say where it is."""
+    desk = _desk(request)
+    kinds = _kinds(desk)
+    chosen = next((kind for kind in kinds if f"{kind['driver']}/{kind['name']}" == request.query.get("kind")), None)
+    if chosen is None:
+        return shell(request, "account_kinds.html", section="accounts", session=guard.session(request), kinds=kinds)
+    return _form(request, chosen["driver"], kind=chosen, set_={**_NEW, "settings": chosen["settings"]})
+
+
+@signed_in
+async def edit(request: web.Request) -> web.Response:
+    whole = await _whole(request)
+    account = _desk(request).office.accounts.get(whole.account.id)
+    set_ = {name: getattr(account, name) for name in account.__struct_fields__ if name not in SECRETS}
+    shown = {"proxy": whole.account.proxy, "base_url": whole.account.base_url, "refresh_url": whole.refresh_url}
+    return _form(request, account.driver, whole=whole, set_=set_ | shown)
+
+
+@signed_in
+async def import_(request: web.Request) -> web.Response:
+    return shell(
+        request,
+        "import.html",
+        section="accounts",
+        session=guard.session(request),
+        formats=FORMATS,
+        drivers=sorted(_desk(request).office.engines.kinds),
+    )
+
+
+@signed_in
+async def export(request: web.Request) -> web.Response:
+    done = await perform(BY_NAME["accounts.export"], _desk(request), request[FORM], typed=False)
+    file: Exported = done.value
+    headers = {hdrs.CONTENT_DISPOSITION: f'attachment; filename="{file.name}"', hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(text=file.text, content_type=file.content_type, headers=headers)
+
+
+def _form(
+    request: web.Request,
+    driver: str,
+    *,
+    set_: Mapping[str, Any],
+    kind: Mapping[str, Any] | None = None,
+    whole: AccountWhole | None = None,
+) -> web.Response:
+    desk = _desk(request)
+    return shell(
+        request,
+        "account_form.html",
+        section="accounts",
+        session=guard.session(request),
+        driver=driver,
+        kind=kind,
+        whole=whole,
+        set=dict(set_),
+        fields=_fields(desk, driver),
+        known_groups=_groups(desk),
+        proxy_words=_proxy_words(desk),
+        text=driver_form.text,
+    )
+
+
+def _kinds(desk: Desk) -> Sequence[Mapping[str, Any]]:
+    """The kinds of engine that can be connected: those that drivers name; a driver that names none is one itself."""
+    kinds = []
+    for name, driver in sorted(desk.office.engines.kinds.items()):
+        for each in driver.engines:
+            known = {field: getattr(each, field) for field in each.__struct_fields__}
+            kinds.append({"driver": name, **known})
+        if not driver.engines:
+            about = (driver.__doc__ or "").partition("\n")[0]
+            said = {"title": name, "about": about, "base_url": "", "token": False, "settings": {}}
+            kinds.append({"driver": name, "name": name, **said})
+    return kinds
+
+
+def _fields(desk: Desk, driver: str) -> Sequence[FormField]:
+    kind = desk.office.engines.kinds.get(driver)
+    return [] if kind is None else driver_form.fields(kind.settings_type)
+
+
+def _groups(desk: Desk) -> Sequence[str]:
+    return sorted({group for account in in_use(desk) for group in account.groups})
+
+
+def _proxy_words(desk: Desk) -> Sequence[str]:
+    return ["spread", *(proxy.name for proxy in desk.office.proxies.all())]
+
+
+def latency(proxy: str, probes: Sequence[Probe]) -> charts.Chart | None:
+    """How long a proxy's tries took of late; None where there are too few of them to see."""
+    if len(probes) < _FEWEST:
+        return None
+    labels = [time.strftime("%H:%M UTC", time.gmtime(probe.at)) for probe in probes]
+    took = [None if probe.took is None else probe.took * 1000 for probe in probes]
+    return charts.lines(gettext("Latency"), labels, [charts.Series(proxy, took)], unit="ms")
+
+
+async def _whole(request: web.Request) -> AccountWhole:
+    return await get_account(_desk(request), AccountId(request.match_info["id"]))
+
+
+def _desk(request: web.Request) -> Desk:
+    session = guard.session(request)
+    return guard.desk(request, user=session.user, role=session.role)

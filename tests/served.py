@@ -67,6 +67,9 @@ class Page:
         entered = self.post("/password", csrf=token(asked), password=PASSWORD, again=PASSWORD)
         assert entered.status_code == 200
 
+    def log_in_again(self) -> None:
+        assert self.log_in("admin", PASSWORD).status_code == 200
+
     def do(self, operation: str, **fields: Any) -> httpx2.Response:
         """Send the form of an operation, as the overview's session."""
         return self.post(f"/do/{operation}", csrf=token(self.get("/")), **fields)

@@ -34,7 +34,7 @@ async def show(request: web.Request) -> web.Response:
         open=await _open(desk, request.query.get("open", "")),
         unlimited=KeyLimits(),
         modes=sorted(desk.office.registry.modes),
-        groups=sorted({group for account in desk.office.accounts.all() for group in account.groups}),
+        account_groups=sorted({group for account in desk.office.accounts.all() for group in account.groups}),
         overlap=OVERLAP / 3600,
         default_holds=request.config_dict[FIRST_START].default_key_holds(request[CALLER]),
     )

@@ -27,7 +27,6 @@ GROUPS: Final[Sequence[tuple[str, str, Sequence[str]]]] = (
             "native_wait",
             "poll_interval",
             "lookup_interval",
-            "engine_timeout",
             "deadlines",
             "default_proxy",
             "proxy_failure",
@@ -100,12 +99,12 @@ async def show(request: web.Request) -> web.Response:
     found = await perform(BY_NAME["settings.list"], desk, {}, typed=False)
     settings: Mapping[str, Setting] = {setting.name: setting for setting in found.settings}
     changed = await _changed(desk)
-    groups = [
+    parts = [
         (name, gettext(heading), [_row(settings[each], changed.get(each)) for each in names])
         for name, heading, names in GROUPS
     ]
     waiting = [setting.name for setting in settings.values() if setting.waits]
-    return shell(request, "settings.html", section="settings", session=session, groups=groups, waiting=waiting)
+    return shell(request, "settings.html", section="settings", session=session, parts=parts, waiting=waiting)
 
 
 async def _changed(desk: Desk) -> Mapping[str, Entry]:

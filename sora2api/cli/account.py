@@ -163,7 +163,7 @@ async def _add(folder: Path, fields: dict[str, Any], *, as_json: bool) -> None:
     from sora2api.accounts.given import checked
     from sora2api.auth.first_start import Ending
     from sora2api.cli.account_parts import reached
-    from sora2api.errors import EngineError
+    from sora2api.errors import EngineError, NoEngine
 
     issued = None
     async with reached(folder) as parts:
@@ -178,7 +178,7 @@ async def _add(folder: Path, fields: dict[str, Any], *, as_json: bool) -> None:
         trouble = None
         try:
             await parts.health.check(account)
-        except EngineError as error:
+        except (EngineError, NoEngine) as error:
             trouble = f"{error.code}: {error.message}"
         account = parts.book.get(account.id)
     models = [model.name for model in account.models]

@@ -137,3 +137,11 @@ def test_the_list_says_why_an_account_is_set_aside(folder):
     assert (listed["state"], listed["until"]) == ("account_rejected", None)
     assert listed["why"].startswith("The engine rejects the account's token. Give it another token")
     assert told("change", "box", "--token", KEY, folder=folder)["state"] == "ready"
+
+
+def test_the_new_key_is_shown_though_the_driver_does_not_take_the_accounts_settings(tmp_path):
+    where = ("--driver", "openai", "--base-url", "http://127.0.0.1:1/v1")
+    added = told("add", *where, "--set", "dialect=odd", folder=tmp_path)
+
+    assert added["trouble"].startswith("no_engine: ")
+    assert added["issued"]["key"]

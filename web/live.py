@@ -112,7 +112,8 @@ class _Page:
 
 def glance(job: JobRecord, jobs: Jobs) -> Glance:
     usual = jobs.usual_time(job)
-    eta = None if usual is None else max(round(job.created_at + usual - time.time()), 0)
+    left = 0 if usual is None else round(job.created_at + usual - time.time())
+    eta = left if left > 0 else None
     return Glance(id=job.id, status=job.status, percent=job.progress, waiting_for=job.waiting_for, eta=eta)
 
 

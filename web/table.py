@@ -3,15 +3,17 @@
 from typing import Final
 
 from sora2api.web.operation import Operation
-from sora2api.web.operations import account_files, accounts, keys, proxies, requests, settings
+from sora2api.web.operations import account_files, accounts, jobs, keys, proxies, requests, settings, studio
 
 TABLE: Final[tuple[Operation, ...]] = (
     *account_files.TABLE,
     *accounts.TABLE,
+    *jobs.TABLE,
     *keys.TABLE,
     *proxies.TABLE,
     *settings.TABLE,
     *requests.TABLE,
+    *studio.TABLE,
 )
 
 BY_NAME: Final = {operation.name: operation for operation in TABLE}

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sora2api.registry import API_VERSION, App
 from sora2api.web import api, forms, guard, live, login, overview, pages, share
-from sora2api.web.views import accounts, jobs, keys, proxies, requests, settings, studio
+from sora2api.web.views import accounts, jobs, keys, proxies, requests, settings
 
 ROOT: Final = "/admin"
 SHARE_ROOT: Final = "/p"
@@ -43,7 +43,6 @@ def _admin() -> web.Application:
             *proxies.routes(),
             *settings.routes(),
             *requests.routes(),
-            *studio.routes(),
             web.static("/static", _STATIC, name="static"),
         ]
     )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from sora2api.web.operation import Operation
-from sora2api.web.operations import account_files, accounts, jobs, keys, proxies, requests, settings, studio
+from sora2api.web.operations import account_files, accounts, jobs, keys, proxies, requests, settings
 
 TABLE: Final[tuple[Operation, ...]] = (
     *account_files.TABLE,
@@ -13,7 +13,6 @@ TABLE: Final[tuple[Operation, ...]] = (
     *proxies.TABLE,
     *settings.TABLE,
     *requests.TABLE,
-    *studio.TABLE,
 )
 
 BY_NAME: Final = {operation.name: operation for operation in TABLE}

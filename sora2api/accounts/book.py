@@ -53,7 +53,7 @@ class Account(Struct, frozen=True, kw_only=True):
     name: str
     driver: str
     base_url: str
-    token: str | None
+    token: str | None = None
     created_at: float
     proxy: str | None = None
     image_slots: int = 2

@@ -102,7 +102,7 @@ class Plan:
         if not named:
             fields["name"] = self._free_name(fields["base_url"])
         created_at = self._began_at + len(self._new) * _TICK
-        account = Account(id=f"acc_{secrets.token_hex(8)}", created_at=created_at, **{"token": None, **fields})
+        account = Account(id=f"acc_{secrets.token_hex(8)}", created_at=created_at, **fields)
         self._new[account.id] = account
         self._know(account)
         return Outcome(row=row.number, name=account.name, result="added", why=row.note)

@@ -59,7 +59,12 @@ def public(account: Account, standing: Standing) -> dict[str, Any]:
 
 def proxy_of(account: Account) -> str | None:
     """The word or URL of its proxy, without credentials."""
-    return shown(account.proxy) if account.proxy is not None and "://" in account.proxy else account.proxy
+    return address(account.proxy) if account.proxy is not None and "://" in account.proxy else account.proxy
+
+
+def address(proxy: str) -> str:
+    """The URL of a *proxy* without credentials."""
+    return shown(proxy)
 
 
 def bare(address: str) -> str:

@@ -67,6 +67,19 @@ def trial(desk: Desk, account: Account | None, asked: AccountChange) -> Account:
     return Account(id=_TRIED, created_at=0.0, **({"token": None} | fields))
 
 
+def audited(account: Account) -> dict[str, Any]:
+    """What the audit keeps of an account: what it is set to, and whether its secrets are set."""
+    kept = {name: getattr(account, name) for name in Given.__struct_fields__}
+    secrets = {name: kept[name] is not None for name in SECRETS}
+    return kept | secrets | _addresses(account)
+
+
+def _addresses(account: Account) -> dict[str, str | None]:
+    """Where it is, and how one gets there, without the passwords that may be in it."""
+    refresh_url = None if account.refresh_url is None else bare(account.refresh_url)
+    return {"base_url": bare(account.base_url), "proxy": proxy_of(account), "refresh_url": refresh_url}
+
+
 def _said(asked: AccountChange, account: Account | None) -> dict[str, Any]:
     given = {name: getattr(asked, name) for name in Given.__struct_fields__ if hasattr(asked, name)}
     said = {name: value for name, value in given.items() if value is not UNSET}
@@ -76,9 +89,7 @@ def _said(asked: AccountChange, account: Account | None) -> dict[str, Any]:
         elif not said.get(name):
             said.pop(name, None)
     if account is not None:
-        shown = {"proxy": proxy_of(account), "base_url": bare(account.base_url)}
-        if account.refresh_url is not None:
-            shown["refresh_url"] = bare(account.refresh_url)
+        shown = _addresses(account)
         said = {name: value for name, value in said.items() if name not in shown or value != shown[name]}
     return said
 

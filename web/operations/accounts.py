@@ -1,8 +1,7 @@
-"""The accounts at engines: what they are, how they are, and changing them one by one or many at once."""
+"""The accounts at engines: what they are, how they are, and adding and changing them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,12 +10,19 @@ from sora2api.accounts import Account
 from sora2api.accounts.given import Given, forgotten
 from sora2api.accounts.trying import Found, looked_at, tried
 from sora2api.auth.first_start import Ending, Issued
-from sora2api.errors import InvalidValue
 from sora2api.web.operation import Change, Desk, Operation
 from sora2api.web.operations import account_given
-from sora2api.web.operations.account_given import AccountChange
+from sora2api.web.operations.account_given import AccountChange, audited
+from sora2api.web.operations.account_many import (
+    BACK,
+    AccountIds,
+    AccountList,
+    Tested,
+    remove_accounts,
+    restore_accounts,
+    test_accounts,
+)
 from sora2api.web.operations.account_shown import (
-    MOST,
     AccountPage,
     AccountsAsked,
     AccountView,
@@ -27,39 +33,11 @@ from sora2api.web.operations.account_shown import (
 )
 from sora2api.web.words import N_
 
-_AT_ONCE: Final = 10
-"""So many accounts are tested at a time."""
-_BACK: Final = {"enabled": True, "set_aside": None, "set_aside_at": None, "rests_until": None, "checked_at": None}
-_NAMED: Final = 3
-
 
 class AccountId(Struct, frozen=True):
     """An account's id, or its name."""
 
     id: str
-
-
-class AccountIds(Struct, frozen=True, kw_only=True):
-    """At most 100 accounts, by id or name."""
-
-    ids: tuple[str, ...] = ()
-
-
-class ProxyAssigned(Struct, frozen=True, kw_only=True):
-    """*proxy*: a proxy's URL, the name of a listed one, `spread`, or none: what the setting default_proxy says."""
-
-    ids: tuple[str, ...] = ()
-    proxy: str | None = None
-
-
-class AccountList(Struct, frozen=True):
-    accounts: tuple[AccountView, ...]
-
-
-class Tested(Struct, frozen=True):
-    """What was found at each engine."""
-
-    found: tuple[Found, ...]
 
 
 class FirstKey(Struct, frozen=True, kw_only=True):
@@ -87,12 +65,8 @@ async def add_account(desk: Desk, asked: Given) -> Change:
     ending, issued = await ending_of(desk)
     account = await book.add(**account_given.new(desk, asked), also=ending)
     found = await looked_at(account, proxies=desk.office.proxies, health=desk.office.health)
-    added = view(desk, book.get(account.id))
-    return Change(
-        subject=added.name,
-        value=Added(account=added, found=found, issued=first_key(issued)),
-        after=_audited(desk, account),
-    )
+    added = Added(account=view(desk, book.get(account.id)), found=found, issued=first_key(issued))
+    return Change(subject=account.name, value=added, after=audited(account))
 
 
 async def try_account(desk: Desk, asked: AccountChange) -> Change:
@@ -110,7 +84,7 @@ async def change_account(desk: Desk, asked: AccountChange) -> Change:
 
 
 async def enable_account(desk: Desk, asked: AccountId) -> Change:
-    return await _change(desk, desk.office.accounts.named(asked.id), **_BACK)
+    return await _change(desk, desk.office.accounts.named(asked.id), **BACK)
 
 
 async def disable_account(desk: Desk, asked: AccountId) -> Change:
@@ -129,70 +103,10 @@ async def restore_account(desk: Desk, asked: AccountId) -> Change:
     return await restore_accounts(desk, AccountIds(ids=(asked.id,)))
 
 
-async def enable_accounts(desk: Desk, asked: AccountIds) -> Change:
-    return await _change_all(desk, chosen(desk, asked.ids), **_BACK)
-
-
-async def disable_accounts(desk: Desk, asked: AccountIds) -> Change:
-    return await _change_all(desk, chosen(desk, asked.ids), enabled=False)
-
-
-async def assign_proxy(desk: Desk, asked: ProxyAssigned) -> Change:
-    if asked.proxy is not None:
-        desk.office.proxies.check_word(asked.proxy)
-    changes = {"proxy": asked.proxy}
-    return await _change_all(desk, chosen(desk, asked.ids), **(changes | forgotten(changes)))
-
-
-async def test_accounts(desk: Desk, asked: AccountIds) -> Change:
-    accounts, gate = chosen(desk, asked.ids), asyncio.Semaphore(_AT_ONCE)
-
-    async def test(account: Account) -> Found:
-        async with gate:
-            return await looked_at(account, proxies=desk.office.proxies, health=desk.office.health)
-
-    found = await asyncio.gather(*map(test, accounts))
-    return Change(subject=called(accounts), value=Tested(tuple(found)))
-
-
-async def remove_accounts(desk: Desk, asked: AccountIds) -> Change:
-    accounts = chosen(desk, asked.ids)
-    before = [_audited(desk, account) for account in accounts]
-    await asyncio.gather(*(desk.office.accounts.remove(account.id) for account in accounts))
-    return Change(subject=called(accounts), before=before)
-
-
-async def restore_accounts(desk: Desk, asked: AccountIds) -> Change:
-    """Take back accounts that were removed, by id; their names must still be free."""
-    accounts = [desk.office.accounts.get(account_id) for account_id in dict.fromkeys(asked.ids)]
-    for account in accounts:
-        await desk.office.accounts.change(account.id, name=account.name, removed_at=None)
-    restored = [desk.office.accounts.get(account.id) for account in accounts]
-    value = AccountList(tuple(view(desk, account) for account in restored))
-    return Change(subject=called(restored), value=value, after=[_audited(desk, account) for account in restored])
-
-
-def chosen(desk: Desk, ids: Sequence[str]) -> list[Account]:
-    """The accounts of these ids or names. Raises `InvalidValue` where there are none, or too many."""
-    named = {
-        word: each for each in desk.office.accounts.all() if each.removed_at is None for word in (each.name, each.id)
-    }
-    if not 0 < len(ids) <= MOST:
-        raise InvalidValue(f"Choose between one and {MOST} accounts.", param="ids")
-    unknown = next((word for word in ids if word not in named), None)
-    if unknown is not None:
-        raise InvalidValue(f"There is no account {unknown!r}.", param="ids")
-    return list({named[word].id: named[word] for word in ids}.values())
-
-
-def called(accounts: Sequence[Account]) -> str:
-    names = ", ".join(account.name for account in accounts[:_NAMED])
-    return names if len(accounts) <= _NAMED else f"{names} +{len(accounts) - _NAMED}"
-
-
 async def ending_of(desk: Desk) -> tuple[Callable[[AsyncConnection], Awaitable[None]], list[Issued]]:
     """The end of the defaults, to be written with the first account; and where it is told what took their place."""
-    ending, issued = await Ending.prepare(desk.office.folder), []
+    ending = await Ending.prepare(desk.office.folder)
+    issued: list[Issued] = []
 
     async def end(connection: AsyncConnection) -> None:
         issued[:] = filter(None, (await ending(connection),))
@@ -205,27 +119,9 @@ def first_key(issued: Sequence[Issued]) -> FirstKey | None:
 
 
 async def _change(desk: Desk, account: Account, **changes: Any) -> Change:
-    before = _audited(desk, account)
+    before = audited(account)
     account = await desk.office.accounts.change(account.id, **changes) if changes else account
-    return Change(subject=account.name, value=view(desk, account), before=before, after=_audited(desk, account))
-
-
-async def _change_all(desk: Desk, accounts: Sequence[Account], **changes: Any) -> Change:
-    book = desk.office.accounts
-    before = [_audited(desk, account) for account in accounts]
-    changed = await asyncio.gather(*(book.change(account.id, **changes) for account in accounts))
-    value = AccountList(tuple(view(desk, account) for account in changed))
-    return Change(
-        subject=called(changed), value=value, before=before, after=[_audited(desk, account) for account in changed]
-    )
-
-
-def _audited(desk: Desk, account: Account) -> dict[str, Any]:
-    """What the audit keeps of an account: what it is set to, and whether its secrets are set."""
-    shown = view(desk, account)
-    kept = {name: getattr(account, name) for name in Given.__struct_fields__ if name not in account_given.SECRETS}
-    addresses = {"base_url": shown.base_url, "proxy": shown.proxy}
-    return kept | addresses | {name: getattr(account, name) is not None for name in account_given.SECRETS}
+    return Change(subject=account.name, value=view(desk, account), before=before, after=audited(account))
 
 
 TABLE = (
@@ -261,76 +157,6 @@ TABLE = (
         role="operator",
         done=N_("Tried: {subject}."),
         shows="account_found.html",
-    ),
-    Operation(
-        name="accounts.enable_many",
-        method="POST",
-        path="/accounts/enable",
-        summary="Use several accounts again",
-        does=enable_accounts,
-        takes=AccountIds,
-        gives=AccountList,
-        role="operator",
-        done=N_("Enabled: {subject}."),
-        undo="accounts.disable_many",
-    ),
-    Operation(
-        name="accounts.disable_many",
-        method="POST",
-        path="/accounts/disable",
-        summary="Give several accounts no new tasks",
-        does=disable_accounts,
-        takes=AccountIds,
-        gives=AccountList,
-        role="operator",
-        done=N_("Disabled: {subject}."),
-        undo="accounts.enable_many",
-    ),
-    Operation(
-        name="accounts.test_many",
-        method="POST",
-        path="/accounts/test",
-        summary="Ask the engines of several accounts for their models",
-        does=test_accounts,
-        takes=AccountIds,
-        gives=Tested,
-        role="operator",
-        done=N_("Tested: {subject}."),
-        shows="account_found.html",
-    ),
-    Operation(
-        name="accounts.assign_proxy",
-        method="POST",
-        path="/accounts/proxy",
-        summary="Give several accounts a proxy",
-        does=assign_proxy,
-        takes=ProxyAssigned,
-        gives=AccountList,
-        role="operator",
-        done=N_("Another way for: {subject}."),
-    ),
-    Operation(
-        name="accounts.remove_many",
-        method="POST",
-        path="/accounts/remove",
-        summary="Remove several accounts; their tasks are followed to their end",
-        does=remove_accounts,
-        takes=AccountIds,
-        gives=None,
-        role="operator",
-        done=N_("Removed: {subject}."),
-        undo="accounts.restore_many",
-    ),
-    Operation(
-        name="accounts.restore_many",
-        method="POST",
-        path="/accounts/restore",
-        summary="Take back several accounts that were removed, by id",
-        does=restore_accounts,
-        takes=AccountIds,
-        gives=AccountList,
-        role="operator",
-        done=N_("Taken back: {subject}."),
     ),
     Operation(
         name="accounts.get",

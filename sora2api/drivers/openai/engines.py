@@ -26,7 +26,7 @@ ENGINES: Final = (
         token=True,
     ),
     _kind(
-        "sandbox", "sora2api sandbox", "A sandbox server of your own: real files, no GPU.", "http://127.0.0.1:8091/v1"
+        "sandbox", "sora2api sandbox", "A sandbox server of your own: real files, no GPU.", "http://127.0.0.1:8100/v1"
     ),
     _kind(
         "auto", "Another server", "Whatever speaks the OpenAI shape: it is asked what it is.", "http://10.0.0.5:8000/v1"

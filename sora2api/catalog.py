@@ -1,17 +1,18 @@
 """The catalog: public model names, what each makes, its defaults and limits, and who could serve it."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sora2api.accounts import Need, Pool
-from sora2api.errors import InvalidValue, ModelNotFound, NoEngine
-from sora2api.modes import Kind, Model
+from sora2api.accounts import Account, Need, Pool
+from sora2api.errors import InvalidValue, MissingParameter, ModelNotFound, NoEngine
+from sora2api.modes import Cost, Kind, Model
 from sora2api.registry import Registry
 from sora2api.store.database import Database, bump
 from sora2api.store.tables import models
@@ -20,6 +21,7 @@ LANDSCAPE: Final = "1280x720"
 PORTRAIT: Final = "720x1280"
 LONGEST: Final = 120.0
 SIZE: Final = re.compile("[1-9][0-9]{1,3}x[1-9][0-9]{1,3}")
+_LONGEST_NAME: Final = 200
 _SORA_2: Final = (PORTRAIT, LANDSCAPE, "1024x1792", "1792x1024")
 _SORA_2_PRO: Final = (*_SORA_2, "1080x1920", "1920x1080")
 
@@ -133,6 +135,14 @@ class ModelBook:
         await self.load()
 
 
+class Serving(Struct, frozen=True):
+    """An account that can serve a model, by which model of its engine, and what that can do."""
+
+    account: Account
+    model: str
+    capabilities: Sequence[str]
+
+
 class Catalog:
     """What the models are, and what the accounts in use can make by them."""
 
@@ -142,6 +152,36 @@ class Catalog:
 
     async def load(self) -> None:
         await self._models.load()
+
+    def all(self) -> Iterable[Model]:
+        """All models, served or not."""
+        return self._models.all()
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The names of the models that the operator has a word on."""
+        return self._models.own
+
+    def find(self, name: str) -> Model | None:
+        """The model of a public name or alias."""
+        return self._models.find(name)
+
+    async def set(self, model: Model) -> None:
+        """Let the name of *model* stand for it."""
+        await self._models.set(model)
+
+    async def unset(self, name: str) -> None:
+        """Take back what the operator said of a model. Raises `ModelNotFound` where that is nothing."""
+        await self._models.unset(name)
+
+    def servers(self, model: Model) -> Sequence[Serving]:
+        """What in use can make something by a *model*."""
+        able = self._pool.candidates(_least(model, None))
+        return [Serving(account, engine.name, tuple(sorted(engine.capabilities))) for account, engine in able]
+
+    def serving(self, model: Model) -> int:
+        """How many accounts those are."""
+        return self._pool.able(_least(model, None))
 
     def resolve(self, name: str) -> Model:
         """The model of a public name or alias. Raises `ModelNotFound`."""
@@ -185,6 +225,37 @@ class Catalog:
             return size
         wide, area = _wide(size), _area(size)
         return min(model.sizes, key=lambda other: (_wide(other) != wide, abs(_area(other) - area)))
+
+
+def revised(model: Model | None, name: str, changes: Mapping[str, Any]) -> Model:
+    """The *model* of that *name*, or a new one, with the *changes*: fields of `Model`, and prices in millionths as
+    `cost_per_second` and `cost_per_image`. What makes no model raises `InvalidValue` or `MissingParameter`.
+    """
+    fields = dict(changes)
+    prices = {word: fields.pop(f"cost_{word}") or 0 for word in ("per_second", "per_image") if f"cost_{word}" in fields}
+    for size in (*([fields["size"]] if "size" in fields else []), *fields.get("sizes", ())):
+        if not SIZE.fullmatch(size):
+            raise InvalidValue("A size is WIDTHxHEIGHT in pixels, as in 1280x720.", param="size")
+    if model is None:
+        model = _begun(name, fields)
+    cost = msgspec.structs.replace(model.cost or Cost(), **prices)
+    if "group" in fields:
+        fields["group"] = fields["group"] or None
+    if fields.get("makes", model.makes) == "image":
+        fields |= {"seconds": None, "max_seconds": None}
+    elif not fields.get("seconds", model.seconds):
+        raise MissingParameter("A model that makes videos has `seconds`.", param="seconds")
+    return msgspec.structs.replace(model, cost=None if cost == Cost() else cost, **fields)
+
+
+def _begun(name: str, fields: Mapping[str, Any]) -> Model:
+    """A new model, as far as it must be told at once."""
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise InvalidValue(f"A model's name has 1 to {_LONGEST_NAME} printable characters.", param="name")
+    for field in ("makes", "size"):
+        if not fields.get(field):
+            raise MissingParameter(f"There is no model {name!r}: of a new one, say `{field}` too.", param=field)
+    return Model(name=name, makes=fields["makes"], size=fields["size"])
 
 
 def bound(model: Model, group: str | None) -> tuple[str, ...]:

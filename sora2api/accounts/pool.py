@@ -103,6 +103,10 @@ class Pool:
         chosen = members if need.account is None else {need.account} & members.keys()
         return [(self._book.get(account_id), members[account_id]) for account_id in chosen]
 
+    def able(self, need: Need) -> int:
+        """How many `candidates` there are."""
+        return len(self._lane(need).members)
+
     def could_serve(self, need: Need) -> bool:
         members = self._lane(need).members
         return bool(members) if need.account is None else need.account in members

@@ -11,7 +11,6 @@ import msgspec
 
 from sora2api.cli.limits import Money, money
 from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, print_table, run, state_options
-from sora2api.errors import InvalidValue, MissingParameter
 
 if TYPE_CHECKING:
     from sora2api.catalog import ModelBook
@@ -93,10 +92,11 @@ async def _list(folder: Path) -> "tuple[list[Model], frozenset[str]]":
 
 
 async def _set(folder: Path, name: str, given: dict[str, Any]) -> "Model":
+    from sora2api.catalog import revised
+
     async with _book(folder) as book:
-        model = _changed(
-            book.find(name), name, {word: value for word, value in given.items() if value not in (None, ())}
-        )
+        changes = {word: value for word, value in given.items() if value not in (None, ())}
+        model = revised(book.find(name), name, changes)
         await book.set(model)
         return model
 
@@ -105,26 +105,6 @@ async def _unset(folder: Path, name: str) -> None:
     async with _book(folder) as book:
         found = book.find(name)
         await book.unset(name if found is None else found.name)
-
-
-def _changed(model: "Model | None", name: str, given: dict[str, Any]) -> "Model":
-    """The *model*, or a new one, with what is *given*."""
-    from sora2api.catalog import SIZE
-    from sora2api.modes import Cost, Model
-
-    if not SIZE.fullmatch(given.get("size", "1x1")) and "size" in given:
-        raise InvalidValue("--size is WIDTHxHEIGHT in pixels, as in 1280x720.")
-    prices = {"per_second": given.pop("cost_per_second", None), "per_image": given.pop("cost_per_image", None)}
-    if model is None:
-        if not {"makes", "size"} <= given.keys() or (given["makes"] == "video" and "seconds" not in given):
-            raise MissingParameter(f"There is no model {name!r}: for a new one, say --makes, --size and --seconds.")
-        model = Model(name=name, makes=given["makes"], size=given["size"])
-    cost = msgspec.structs.replace(
-        model.cost or Cost(), **{word: price for word, price in prices.items() if price is not None}
-    )
-    if "group" in given:
-        given["group"] = given["group"] or None
-    return msgspec.structs.replace(model, cost=None if cost == Cost() else cost, **given)
 
 
 def _prices(model: "Model") -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ The token stands in the path and the path ends in the file's extension, since ch
 import base64
 import hmac
 import time
+from functools import lru_cache
 from typing import Final
 
 from sora2api.errors import Gone, NotFound
@@ -15,6 +16,7 @@ from sora2api.modes import Media
 PREFIX: Final = "/m"
 _TIME: Final = 5
 _SIGNATURE: Final = 16
+_SIGNED: Final = 4096
 
 
 class Links:
@@ -23,11 +25,13 @@ class Links:
     def __init__(self, key: bytes, *, lifetime: float) -> None:
         self._key = key
         self._lifetime = lifetime
+        # who asks for a video again is given the same link: signing is what costs most of telling it
+        self._signed = lru_cache(maxsize=_SIGNED)(self._sign)
 
     def path(self, media: Media, *, until: float | None = None) -> str:
         """The link's path, for an asset that is kept *until* then."""
         expires = int(min(until or float("inf"), time.time() + self._lifetime)).to_bytes(_TIME)
-        token = base64.urlsafe_b64encode(expires + self._sign(media.asset, expires)).rstrip(b"=").decode()
+        token = base64.urlsafe_b64encode(expires + self._signed(media.asset, expires)).rstrip(b"=").decode()
         return f"{PREFIX}/{token}/{media.asset}{EXTENSIONS[media.content_type]}"
 
     def asset(self, token: str, file: str) -> str:

@@ -219,6 +219,15 @@ class Catalog:
             raise InvalidValue(f"{model.name} makes videos of at most {model.max_seconds:g} s.", param="seconds")
         return size or model.size, None if model.makes == "image" else seconds or model.seconds
 
+    def fit_change(
+        self, model: Model, *, size: str | None, seconds: float | None, of_size: str, of_seconds: float | None
+    ) -> tuple[str, float | None]:
+        """As `fit`, of a change to a video *of_size* and *of_seconds*: what is not asked for is as there, if it can."""
+        fitted, length = self.fit(model, size=size, seconds=seconds)
+        if seconds is None and of_seconds is not None:
+            length = min(of_seconds, model.max_seconds or of_seconds)
+        return fitted if size else self.nearest(model, of_size), length
+
     def nearest(self, model: Model, size: str) -> str:
         """The *size* where the model makes it, else the one most like it: as wide or high, and about as large."""
         if not model.sizes or size in model.sizes:

@@ -9,7 +9,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from sora2api.errors import InvalidJSON, MethodNotAllowed, NotFound, Sora2ApiError, Unauthenticated
-from sora2api.web import guard
+from sora2api.web import guard, uploads
 from sora2api.web.guard import SESSION
 from sora2api.web.keys import PANEL_KEYS
 from sora2api.web.operation import Change, Desk, Download, Operation, perform
@@ -30,6 +30,7 @@ def app() -> web.Application:
     application = web.Application(middlewares=[errors_as_json, guard.identify], client_max_size=_LARGEST)
     for operation in TABLE:
         application.router.add_route(operation.method, operation.path, _handler(operation))
+    application.router.add_post("/studio/files", _keep_file)
     application.on_response_prepare.append(guard.harden)
     return application
 
@@ -38,7 +39,7 @@ def _handler(operation: Operation) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         desk = await _desk(request)
         fields: dict[str, Any] = dict(request.query)
-        typed = operation.changes
+        typed = operation.method != hdrs.METH_GET
         if typed:
             fields = await _body(request)
         done = await perform(operation, desk, fields | dict(request.match_info), typed=typed)
@@ -62,6 +63,13 @@ async def _send(request: web.Request, file: Download) -> web.StreamResponse:
             piece = ""
     await response.write_eof(piece.encode())
     return response
+
+
+async def _keep_file(request: web.Request) -> web.Response:
+    """The body is an image or a video; the query's *key* is whose it shall be, *name* what it is called."""
+    desk, query = await _desk(request), request.query
+    chunks = request.content.iter_chunked(_PIECE)
+    return _json(await uploads.keep(desk, chunks, key=query.get("key"), name=query.get("name", "")), status=200)
 
 
 async def _desk(request: web.Request) -> Desk:

@@ -6,8 +6,8 @@ from typing import ClassVar, Final
 from aiohttp import web
 
 from sora2api.registry import API_VERSION, App
-from sora2api.web import api, forms, guard, live, login, overview, pages, share
-from sora2api.web.views import accounts, jobs, keys, proxies, requests, settings
+from sora2api.web import api, forms, guard, live, login, pages, share
+from sora2api.web.views import accounts, jobs, keys, models, overview, proxies, requests, settings, studio
 
 ROOT: Final = "/admin"
 SHARE_ROOT: Final = "/p"
@@ -34,15 +34,17 @@ def _admin() -> web.Application:
     app.add_routes(
         [
             web.get("", _to_panel),
-            web.get("/", overview.show, name="overview"),
+            *overview.routes(),
             *login.routes(),
             *forms.routes(),
             *accounts.routes(),
             *jobs.routes(),
             *keys.routes(),
+            *models.routes(),
             *proxies.routes(),
             *settings.routes(),
             *requests.routes(),
+            *studio.routes(),
             web.static("/static", _STATIC, name="static"),
         ]
     )

@@ -156,10 +156,9 @@ def _form(
     given = number_of(asked.seconds)
     if operation == "extend" and given is None:
         raise MissingParameter("`seconds` is missing: how long to go on.", param="seconds")
-    size, seconds = services.catalog.fit(model, size=asked.size, seconds=given)
-    if given is None and origin.seconds is not None:
-        seconds = min(origin.seconds, model.max_seconds or origin.seconds)
-    return size if asked.size else services.catalog.nearest(model, origin.size), seconds
+    return services.catalog.fit_change(
+        model, size=asked.size, seconds=given, of_size=origin.size, of_seconds=origin.seconds
+    )
 
 
 def _decoded(body: Sent, fields: type[Fields]) -> Fields:

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -26,6 +27,7 @@ from sora2api.modes import (
     Found,
     Image,
     Mode,
+    Model,
     Plan,
     Request,
     Shots,
@@ -43,6 +45,22 @@ class Taken(Struct, frozen=True):
     job_id: str
     job: JobRecord | None = None
     first: Numbered | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What is made of a request: by which mode and plan; what it refers to; the result's size and length."""
+
+    mode: Mode
+    model: Model
+    found: Found
+    plan: Plan
+    size: str
+    seconds: float | None
+
+    def makes(self) -> AnyStep:
+        """The step whose result is the job's."""
+        return _output(self.plan)
 
 
 class Intake:
@@ -86,6 +104,23 @@ class Intake:
 
         Where the idempotency *key* stands for a job already, that one is what the request gets.
         """
+        outline = await self.outline(request, limits=limits)
+        job = self._job(outline, request)
+        job.digest, job.cancel_at = digest, cancel_at
+        job.groups, job.price = bound(outline.model, limits.group), outline.model.cost
+        job.request_id, job.worker = request_id, self._worker
+        first = Numbered(number=1, at=job.created_at, event=Accepted())
+        admit(job, limits, self._tally)
+        there: str | None = job.id
+        try:
+            there = await self._stored(job, arrivals, first, key=key)
+        finally:
+            if there is not None:
+                self._tally.release(job)
+        return Taken(job.id, job, first) if there is None else Taken(there)
+
+    async def outline(self, request: Request, *, limits: Limits = UNLIMITED) -> Outline:
+        """What would be made of a request, and how. Refuses what is wrong; nothing is stored."""
         if request.n > 1 and request.makes == "video":
             raise InvalidValue("A video is made one at a time: `n` is 1.", param="n")
         mode = self.choose(request)
@@ -99,19 +134,8 @@ class Intake:
         plan = mode.plan(request, found)
         for name in (step.called for step in plan.steps if isinstance(step, Cast) and step.called):
             await self._characters.check_free(request.owner, name)
-        job = self._job(mode, request, plan)
-        job.digest, job.cancel_at = digest, cancel_at
-        job.groups, job.price = bound(model, limits.group), model.cost
-        job.request_id, job.worker = request_id, self._worker
-        first = Numbered(number=1, at=job.created_at, event=Accepted())
-        admit(job, limits, self._tally)
-        there: str | None = job.id
-        try:
-            there = await self._stored(job, arrivals, first, key=key)
-        finally:
-            if there is not None:
-                self._tally.release(job)
-        return Taken(job.id, job, first) if there is None else Taken(there)
+        size, seconds = _form(request, _output(plan))
+        return Outline(mode=mode, model=model, found=found, plan=plan, size=size, seconds=seconds)
 
     async def _stored(
         self, job: JobRecord, arrivals: Collection[Arrival], first: Numbered, *, key: str | None
@@ -181,10 +205,9 @@ class Intake:
 
     # The job.
 
-    def _job(self, mode: Mode, request: Request, plan: Plan) -> JobRecord:
-        made = _output(plan)
+    def _job(self, outline: Outline, request: Request) -> JobRecord:
+        mode, made = outline.mode, outline.makes()
         kind: JobKind = "character" if isinstance(made, Cast) else request.makes
-        size, seconds = _form(request, made)
         return JobRecord(
             id=f"{_PREFIX[kind]}_{secrets.token_hex(16)}",
             kind=kind,
@@ -193,11 +216,11 @@ class Intake:
             mode_version=self._versions.get(mode.name, ""),
             model=request.model,
             prompt=request.prompt,
-            size=size,
-            seconds=seconds,
+            size=outline.size,
+            seconds=outline.seconds,
             source=made.source.video or None if isinstance(made, Change | Extend) else None,
             request=request,
-            plan=plan,
+            plan=outline.plan,
             status="queued",
             progress=0,
             error=None,

@@ -15,7 +15,7 @@ from sora2api.jobs.again import anew
 from sora2api.jobs.allowance import Left, left
 from sora2api.jobs.characters import CharacterBook, CharacterRecord
 from sora2api.jobs.cleaning import Cleaner
-from sora2api.jobs.intake import Intake
+from sora2api.jobs.intake import Intake, Outline
 from sora2api.jobs.ledger import Ledger, Numbered
 from sora2api.jobs.once import Once, Requests, digest
 from sora2api.jobs.records import JobKind, JobRecord, Status
@@ -151,6 +151,10 @@ class Jobs:
         with self._store.scratch() as folder:
             request, arrivals = await anew(job.request, self._store, folder)
             return await self.take(request, arrivals, limits=limits)
+
+    async def outline(self, request: Request, *, limits: Limits = UNLIMITED) -> Outline:
+        """What would be made of a request: no job. Refuses what `take` would, but for what is full by now."""
+        return await self._intake.outline(request, limits=limits)
 
     def left(self, owner: str, limits: Limits) -> Sequence[Left]:
         """What the *limits* of a key leave it of each amount, in the window that leaves the least."""

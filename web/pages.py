@@ -4,6 +4,8 @@ import time
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -27,6 +29,10 @@ THEMES: Final = ("system", "light", "dark")
 HERE: Final[ContextVar[URL]] = ContextVar("HERE")
 """The path and query of the page that is being made."""
 
+_STYLED: Final = frozenset(
+    Path(file.name).stem for file in (files("sora2api.web") / "static").iterdir() if file.name.endswith(".css")
+)
+"""The sections that have a style of their own, static/SECTION.css."""
 _CURSORS: Final = ("after", "before")
 _ID_LENGTH: Final = 16
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
@@ -80,6 +86,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **context: A
         "theme": theme if theme in THEMES else "system",
         "language": LANGUAGE.get(),
         "languages": LANGUAGES,
+        "styled": _STYLED,
         "request_id": request.get(REQUEST_ID),
     }
     response = aiohttp_jinja2.render_template(template, request, shown, status=status)

@@ -1,6 +1,7 @@
 """Making a page: templates, compiled at start, and how figures are written in them."""
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -55,10 +56,18 @@ class Said(Struct, frozen=True):
 
 def set_up(app: web.Application, *, static: str) -> None:
     """Give *app* the templates; its static files lie at the path *static*."""
+    filters: dict[str, Callable[..., str]] = {
+        "size": size,
+        "count": count,
+        "exact": exact,
+        "span": span,
+        "ago": ago,
+        "middle": middle,
+    }
     templates = aiohttp_jinja2.setup(
         app,
         loader=jinja2.PackageLoader("sora2api.web"),
-        filters={"size": size, "count": count, "exact": exact, "span": span, "ago": ago, "middle": middle},
+        filters=filters,
         undefined=jinja2.StrictUndefined,
         extensions=[InternationalizationExtension],
         auto_reload=False,

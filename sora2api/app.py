@@ -64,7 +64,7 @@ from sora2api.store.watch import Reload, RevisionWatch
 from sora2api.web import keys as panel_keys
 from sora2api.web.news import News
 from sora2api.web.office import OFFICE, Office
-from sora2api.web.sources import ServerOverview, SharedVideos
+from sora2api.web.sources import SharedVideos
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +174,7 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
         if settings.log_requests:
             app[LOG] = requests
         app[panel_keys.SETTINGS] = lambda: settings
-        app[panel_keys.SESSIONS] = PanelSessions(database, first_start)
+        app[panel_keys.SESSIONS] = panel_sessions
         app[panel_keys.FIRST_START] = first_start
         app[panel_keys.PANEL_KEYS] = PanelKeys(database)
         app[OFFICE] = Office(
@@ -207,10 +207,7 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
             figures=Figures(database),
             histories=Histories(database),
         )
-        app[panel_keys.OVERVIEW] = ServerOverview(
-            folder=folder, settings=settings, jobs=jobs, book=accounts.book, pool=accounts.pool, registry=registry
-        )
-        app[panel_keys.SHARES] = SharedVideos(jobs, links, on=settings.share)
+        app[panel_keys.SHARES] = SharedVideos(jobs, links, on=settings.sharing)
         for mounted in registry.apps.values():
             mounted().mount(app)
         yield Server(app, health, jobs, first_start, sandbox, issued, accounts)
@@ -434,10 +431,12 @@ async def _note_uses(keys: KeyBook) -> None:
 
 
 async def _clean(jobs: Jobs, deliveries: Deliveries, requests: RequestLog) -> None:
-    """Remove what has expired, a little at a time."""
+    """Remove what has expired, a little at a time; of what there is much, without looking at the rest each time."""
     while True:
-        if not await jobs.clean_up() + await deliveries.clean_up() + await requests.clean_up():
-            await asyncio.sleep(_CLEAN_EVERY)
+        for clean_up in (jobs.clean_up, deliveries.clean_up, requests.clean_up):
+            while await clean_up():
+                pass
+        await asyncio.sleep(_CLEAN_EVERY)
 
 
 def _keep(stack: AsyncExitStack, work: Callable[[], Awaitable[None]], *, name: str) -> None:

@@ -122,7 +122,9 @@ class AccountBook:
         self._vault = vault
         self._accounts: dict[str, Account] = {}
         self._listeners: list[Listener] = []
-        self._loads: list[list[tuple[str, dict[str, Any]]]] = []
+        self._loading = asyncio.Lock()
+        self._meanwhile: list[tuple[str, dict[str, Any]]] = []
+        """The changes committed while a load reads."""
         self.ever_real = False
         """Whether an account other than the sandbox's was ever added."""
 
@@ -135,18 +137,15 @@ class AccountBook:
         query = select(accounts).order_by(accounts.c.created_at)
         if account_id is not None:
             query = query.where(accounts.c.id == account_id)
-        meanwhile: list[tuple[str, dict[str, Any]]] = []
-        self._loads.append(meanwhile)
-        try:
+        async with self._loading:  # one at a time, so that an older picture never lands on a newer one
+            self._meanwhile = []
             async with self._database.reading() as connection:
                 rows = (await connection.execute(query)).all()
-        finally:
-            self._loads = [load for load in self._loads if load is not meanwhile]
-        found = {row.id: self._account(row) for row in rows}
-        for changed, fields in meanwhile:  # what was committed after these rows were read
-            if changed in found:
-                found[changed] = msgspec.structs.replace(found[changed], **fields)
-        self._take(found.values())
+            found = {row.id: self._account(row) for row in rows}
+            for changed, fields in self._meanwhile:  # what was committed after these rows were read
+                if changed in found:
+                    found[changed] = msgspec.structs.replace(found[changed], **fields)
+            self._take(found.values())
 
     def all(self) -> Sequence[Account]:
         return tuple(self._accounts.values())
@@ -228,8 +227,8 @@ class AccountBook:
             await self._database.write(write)
             before = self.get(account_id)  # another change may have come in between
             self._accounts[account_id] = account = msgspec.structs.replace(before, **changes)
-            for meanwhile in self._loads:
-                meanwhile.append((account_id, changes))
+            if self._loading.locked():
+                self._meanwhile.append((account_id, changes))
             if account != before:
                 self._tell(before, account)
             return account

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -136,14 +136,10 @@ class Ledger:
 
     async def progress(self, percents: dict[str, int]) -> None:
         """Note how far jobs are, many at a time; a value that was higher stays."""
-
-        async def write(connection: AsyncConnection) -> None:
-            for job_id, percent in percents.items():
-                await connection.execute(
-                    update(jobs).where(jobs.c.id == job_id, jobs.c.progress < percent).values(progress=percent)
-                )
-
-        await self._database.write(write)
+        farther = update(jobs).where(jobs.c.id == bindparam("job"), jobs.c.progress < bindparam("percent"))
+        farther = farther.values(progress=bindparam("percent"))
+        rows = [{"job": job_id, "percent": percent} for job_id, percent in percents.items()]
+        await self._database.write(lambda connection: connection.execute(farther, rows))
 
     async def get(self, job_id: str, *, owner: str | None = None) -> JobRecord:
         """A job by its id. Raises `NotFound`, also when it is another *owner*'s."""

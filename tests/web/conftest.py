@@ -4,7 +4,9 @@ import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, CookieJar, DummyCookieJar, web
@@ -12,14 +14,23 @@ from served import Served
 
 from sora2api.auth.attempts import Attempts
 from sora2api.auth.first_start import FirstStart
+from sora2api.auth.keys import KeyBook
 from sora2api.auth.sessions import Sessions
+from sora2api.auth.totp import SecondFactors
+from sora2api.observe.reader import LogReader
+from sora2api.registry import discover
 from sora2api.settings import Settings
 from sora2api.store.database import FILE, Database
 from sora2api.store.migrate import migrate
+from sora2api.store.secrets import Secrets
 from sora2api.web import Panel, keys
+from sora2api.web.news import News
+from sora2api.web.office import OFFICE, Office
 
 PASSWORD = "correct horse"
 SHARE = "s_0123456789abcdef0123456789abcdef"
+INSIDE = "/admin/requests"
+"""A page for those who are logged in."""
 
 
 class Server:
@@ -31,33 +42,14 @@ class Server:
         self.settings = Settings()
         self.shared: dict[str, keys.SharedVideo] = {}
         self.fault: Exception | None = None
-        self.state = keys.Overview(
-            version="1.2.3",
-            jobs={},
-            accounts=[sandbox()],
-            disk_free=40_000_000_000,
-            disk_total=100_000_000_000,
-            disk_reserve=500_000_000,
-            sandbox=True,
-            set_aside=[],
-        )
         self.url = ""
         self.database: Database
         self.first_start: FirstStart
 
-    async def overview(self) -> keys.Overview:
+    async def find(self, share_id: str) -> keys.SharedVideo | None:
         if self.fault is not None:
             raise self.fault
-        return self.state
-
-    async def find(self, share_id: str) -> keys.SharedVideo | None:
         return self.shared.get(share_id)
-
-
-def sandbox() -> keys.AccountState:
-    return keys.AccountState(
-        name="sandbox", engine="openai", state="ready", image=keys.SlotUse(0, 4), video=keys.SlotUse(1, 4)
-    )
 
 
 @pytest.fixture(scope="session")
@@ -86,11 +78,12 @@ async def server(tmp_path: Path, migrated: Path) -> AsyncIterator[Server]:
     app[keys.SESSIONS] = Sessions(
         server.database,
         server.first_start,
+        SecondFactors(server.database, Secrets(b"k" * 32), clock=lambda: server.now),
         clock=lambda: server.now,
         attempts=Attempts(clock=lambda: server.now),
     )
     app[keys.FIRST_START] = server.first_start
-    app[keys.OVERVIEW] = server
+    app[OFFICE] = await _office(server)
     app[keys.SHARES] = server
     runner = web.AppRunner(app)
     await runner.setup()
@@ -100,6 +93,14 @@ async def server(tmp_path: Path, migrated: Path) -> AsyncIterator[Server]:
     yield server
     await runner.cleanup()
     await server.database.close()
+
+
+async def _office(server: Server) -> Office:
+    """What the page INSIDE needs, and nothing else."""
+    parts: dict[str, Any] = dict.fromkeys(field.name for field in fields(Office))
+    parts |= {"settings": lambda: server.settings, "registry": discover(), "news": News()}
+    parts |= {"keys": KeyBook(server.database), "log": LogReader(server.database), "folder": server.folder}
+    return Office(**parts)
 
 
 class Reply:

@@ -6,6 +6,7 @@ from sora2api.auth.first_start import end_defaults
 from sora2api.auth.sessions import IDLE, LONGEST
 from sora2api.settings import Settings
 
+INSIDE = "/admin/requests"
 PASSWORD = "correct horse"
 
 
@@ -31,10 +32,10 @@ async def test_a_new_password_opens_the_panel_and_ends_the_default_one(browser, 
     await browser.settle_in()
     other = await new_browser()
 
-    assert (await browser.get("/admin/")).status == 200
+    assert (await browser.get(INSIDE)).status == 200
     assert (await other.log_in()).status == 401
     assert (await other.log_in(PASSWORD)).status == 303
-    assert (await other.get("/admin/")).status == 200
+    assert (await other.get(INSIDE)).status == 200
 
 
 @pytest.mark.parametrize(("password", "again"), [("short", "short"), (PASSWORD, "another one"), ("", "")])
@@ -114,7 +115,7 @@ async def test_the_end_of_the_defaults_ends_their_sessions_and_gives_a_password(
     assert (await browser.get("/admin/")).headers["Location"] == "/admin/login"
     assert (await browser.log_in()).status == 401
     assert (await browser.log_in(issued.password)).status == 303
-    assert (await browser.get("/admin/")).status == 200
+    assert (await browser.get(INSIDE)).status == 200
 
 
 async def test_guessing_is_slowed_down_and_told_when_to_come_back(browser, new_browser):
@@ -139,7 +140,7 @@ async def test_an_idle_session_ends(browser, server):
 async def test_an_old_session_ends_though_it_is_in_use(browser, server):
     await browser.settle_in()
     for _ in range(int(LONGEST / (IDLE / 2))):
-        assert (await browser.get("/admin/")).status == 200
+        assert (await browser.get(INSIDE)).status == 200
         server.now += IDLE / 2
     server.now += 1
 
@@ -151,9 +152,9 @@ async def test_logging_out_ends_the_session_itself_not_only_the_cookie(browser, 
     (cookie,) = browser.session.cookie_jar
     thief = await new_browser(cookies=False)
     stolen = f"{cookie.key}={cookie.value}"
-    assert (await thief.get("/admin/", Cookie=stolen)).status == 200
+    assert (await thief.get(INSIDE, Cookie=stolen)).status == 200
 
-    left = await browser.post("/admin/logout", {"csrf": (await browser.get("/admin/")).csrf})
+    left = await browser.post("/admin/logout", {"csrf": (await browser.get(INSIDE)).csrf})
 
     assert (left.status, left.headers["Location"]) == (303, "/admin/login")
     assert (await thief.get("/admin/", Cookie=stolen)).headers["Location"] == "/admin/login"
@@ -165,7 +166,7 @@ async def test_a_form_without_the_sessions_token_is_refused(browser, path, form)
     await browser.settle_in()
 
     assert (await browser.post(path, form)).status == 403
-    assert (await browser.get("/admin/")).status == 200
+    assert (await browser.get(INSIDE)).status == 200
 
 
 @pytest.mark.parametrize("body", [b"csrf=\xff", b"csrf=%ff", b"&&=&", b"csrf=a&csrf=b"])
@@ -180,7 +181,7 @@ async def test_a_form_with_the_token_of_another_session_is_refused(browser, new_
     await browser.settle_in()
     other = await new_browser()
     await other.log_in(PASSWORD)
-    token = (await other.get("/admin/")).csrf
+    token = (await other.get(INSIDE)).csrf
 
     assert (await browser.post("/admin/logout", {"csrf": token})).status == 403
 

@@ -1,19 +1,16 @@
 """What the pages show, and what they let a browser do."""
 
 import re
-import time
 from importlib.resources import files
 
 import aiohttp_jinja2
 import jinja2
-import msgspec
 import pytest
 from aiohttp import web
 
-from sora2api.auth.first_start import end_defaults
 from sora2api.web import keys, pages
-from sora2api.web.overview import status_line
 
+INSIDE = "/admin/requests"
 SHARE = "s_0123456789abcdef0123456789abcdef"
 MARKUP = '<script>alert("1")</script>'
 
@@ -31,17 +28,6 @@ def video(**over: object) -> keys.SharedVideo:
     return keys.SharedVideo(**(given | over))
 
 
-def account(**over: object) -> keys.AccountState:
-    given = {
-        "name": "wan-box",
-        "engine": "openai",
-        "state": "ready",
-        "image": keys.SlotUse(0, 0),
-        "video": keys.SlotUse(3, 4),
-    }
-    return keys.AccountState(**(given | over))
-
-
 TEMPLATES = sorted(path.name for path in (files("sora2api.web") / "templates").iterdir())
 
 
@@ -53,74 +39,13 @@ def test_a_template_compiles(name):
     assert app[aiohttp_jinja2.APP_KEY].get_template(name).name == name
 
 
-async def test_the_overview_says_at_once_that_all_is_well(browser, server):
-    server.state = msgspec.structs.replace(server.state, jobs={"in_progress": 12, "queued": 3, "completed": 1234})
-    await browser.settle_in()
-
-    shown = (await browser.get("/admin/")).text
-
-    assert "<strong>All is well.</strong>" in shown
-    assert "12 making, 3 waiting, 0 ill." in shown
-    assert "1\N{NARROW NO-BREAK SPACE}234" in shown
-    assert "sora2api account add" in shown
-    assert "40.0\N{NARROW NO-BREAK SPACE}GB free" in shown
-
-
-async def test_an_empty_overview_teaches_the_first_request(browser, server):
-    await browser.settle_in()
-
-    shown = (await browser.get("/admin/")).text
-    await end_defaults(server.database, server.folder)
-    await server.first_start.reload()
-    ended = (await browser.get("/admin/")).text
-
-    assert f"curl -N {server.url}/v1/chat/completions" in shown
-    assert "Bearer han1234" in shown
-    assert "han1234" not in ended
-    assert "Bearer <var>KEY</var>" in ended
-
-
-async def test_an_account_shows_why_it_rests_and_for_how_long(browser, server):
-    resting = account(state="resting", reason="engine_rate_limited", until=time.time() + 180)
-    server.state = msgspec.structs.replace(server.state, accounts=[resting], sandbox=False)
-    await browser.settle_in()
-
-    shown = (await browser.get("/admin/")).text
-
-    assert "engine_rate_limited" in shown
-    assert "3\N{NARROW NO-BREAK SPACE}min" in shown
-    assert "3/4" in shown
-
-
-async def test_names_and_reasons_are_text_not_markup(browser, server):
-    server.state = msgspec.structs.replace(
-        server.state,
-        accounts=[account(name=MARKUP, engine=MARKUP, reason=MARKUP, state="ill")],
-        set_aside=[keys.SetAside(MARKUP, MARKUP, MARKUP)],
-    )
+async def test_names_are_text_not_markup(browser, server):
     server.shared[SHARE] = video(title=MARKUP, model=MARKUP)
     refused = await browser.post("/admin/login", {"username": f'"><{MARKUP}', "password": "x"})
-    await browser.settle_in()
 
-    for page in (await browser.get("/admin/"), await browser.get(f"/p/{SHARE}"), refused):
+    for page in (await browser.get(f"/p/{SHARE}"), refused):
         assert MARKUP not in page.text
         assert "&lt;script" in page.text
-
-
-def test_the_worst_trouble_is_in_the_status_line(server):
-    def told(**over: object) -> tuple[str, str]:
-        line = status_line(msgspec.structs.replace(server.state, **over))
-        return line.tone, line.headline
-
-    broken = [keys.SetAside("fancy", "fancy 1.0", "ImportError")]
-    ill = account(state="ill")
-
-    assert told() == ("good", "All is well.")
-    assert told(set_aside=broken) == ("warn", "Plugins set aside: 1.")
-    assert told(set_aside=broken, accounts=[ill, account()]) == ("warn", "Accounts that need you: 1 of 2.")
-    assert told(accounts=[ill]) == ("bad", "No account can take a job.")
-    assert told(accounts=[]) == ("bad", "No account can take a job.")
-    assert told(disk_free=1)[0] == "bad"
 
 
 @pytest.mark.parametrize("path", ["/admin/login", "/admin/nothing", "/admin/static/panel.css", f"/p/{SHARE}", "/p/x"])
@@ -161,10 +86,9 @@ async def test_pages_that_are_not_there_are_pages(browser):
 
 
 async def test_a_mistake_of_ours_is_told_without_its_insides(browser, server, caplog):
-    await browser.settle_in()
     server.fault = RuntimeError("the secret insides")
 
-    failed = await browser.get("/admin/")
+    failed = await browser.get(f"/p/{SHARE}")
 
     assert failed.status == 500
     assert "secret insides" not in failed.text
@@ -181,13 +105,13 @@ async def test_a_form_too_large_or_of_another_kind_is_refused(browser):
 
 async def test_light_or_dark_is_remembered(browser):
     await browser.settle_in()
-    overview = await browser.get("/admin/")
+    overview = await browser.get(INSIDE)
     assert 'data-theme="system"' in overview.text
 
     await browser.post("/admin/theme", {"csrf": overview.csrf, "theme": "dark"})
     await browser.post("/admin/theme", {"csrf": overview.csrf, "theme": '"><script>'})
 
-    assert 'data-theme="dark"' in (await browser.get("/admin/")).text
+    assert 'data-theme="dark"' in (await browser.get(INSIDE)).text
 
 
 async def test_a_shared_video_is_played_and_previewed(browser, server):
@@ -247,5 +171,5 @@ def test_lengths_of_time_are_told_roughly(seconds, expected):
 async def test_the_shell_keeps_its_weight(browser):
     await browser.settle_in()
 
-    assert len((await browser.get("/admin/")).text) < 40_000
+    assert len((await browser.get(INSIDE)).text) < 40_000
     assert len((await browser.get("/admin/static/panel.css")).text) < 24_000

@@ -174,7 +174,7 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
         if settings.log_requests:
             app[LOG] = requests
         app[panel_keys.SETTINGS] = lambda: settings
-        app[panel_keys.SESSIONS] = panel_sessions
+        app[panel_keys.SESSIONS] = PanelSessions(database, first_start)
         app[panel_keys.FIRST_START] = first_start
         app[panel_keys.PANEL_KEYS] = PanelKeys(database)
         app[OFFICE] = Office(
@@ -207,7 +207,7 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
             figures=Figures(database),
             histories=Histories(database),
         )
-        app[panel_keys.SHARES] = SharedVideos(jobs, links, on=settings.sharing)
+        app[panel_keys.SHARES] = SharedVideos(jobs, links, on=settings.share)
         for mounted in registry.apps.values():
             mounted().mount(app)
         yield Server(app, health, jobs, first_start, sandbox, issued, accounts)

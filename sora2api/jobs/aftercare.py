@@ -9,7 +9,7 @@ from typing import Final
 from sora2api.accounts import AccountBook, Engines, Pool
 from sora2api.drivers import Driver, TaskState
 from sora2api.egress.trace import JOB
-from sora2api.errors import EngineError, NotFound, Sora2ApiError, SubmitUnknown
+from sora2api.errors import EngineError, NoEngine, NotFound, Sora2ApiError, SubmitUnknown
 from sora2api.jobs.ledger import Ledger
 from sora2api.jobs.lost import LostSubmits
 from sora2api.jobs.poller import Pollers
@@ -71,7 +71,7 @@ class Aftercare:
                 return
             await self._cancel(task)
             await self._pollers.follow(task.account_id, task.engine_task or "", _ignore)
-        except (EngineError, SubmitUnknown, NotFound) as error:
+        except (EngineError, NoEngine, SubmitUnknown, NotFound) as error:
             log.warning("task not stopped", extra={"task": task.id, "code": error.code})
         finally:
             if not _being_cancelled():

@@ -103,12 +103,14 @@ class Submits:
         """Have the driver look at its engine, since what that can do is known only then; wait for an answer."""
         while True:
             try:
-                return await self._health.check(account)
+                await self._health.check(account)
             except AccountRejected as error:
                 raise SubmitUnknown from error
             except EngineError as error:
                 log.warning("engine does not answer", extra={"account": account.name, "code": error.code})
                 await asyncio.sleep(error.retry_after or _PAUSE)
+            else:
+                return
 
     async def _found(self, task: TaskRecord, work: Work) -> TaskState | None:
         """What became of a submit without an answer; None: it was not taken, or may be made anew."""

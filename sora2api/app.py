@@ -207,7 +207,7 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
             figures=Figures(database),
             histories=Histories(database),
         )
-        app[panel_keys.SHARES] = SharedVideos(jobs, links, on=settings.share)
+        app[panel_keys.SHARES] = SharedVideos(jobs, links, on=settings.sharing)
         for mounted in registry.apps.values():
             mounted().mount(app)
         yield Server(app, health, jobs, first_start, sandbox, issued, accounts)

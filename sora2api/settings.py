@@ -23,6 +23,9 @@ MEBIBYTE: Final = 1024 * 1024
 _ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 _DEADLINE: Final = re.compile(r"[^\s=]+=(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)?")
 
+_SHARE: Final = {"true": "link", "1": "link", "false": "off", "0": "off"}
+"""Other words for values of `share`."""
+
 AT_ONCE: Final = frozenset({"paused"})
 """The settings that a running server heeds when they are chosen anew; others hold from its next start."""
 
@@ -120,7 +123,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     content_redirect: Annotated[
         bool, _help("Answer who asks for a video's content with a redirect to a link that needs no key.")
     ] = False
-    share: Annotated[bool, _help("Whether others may open a video's share page and remix by its share id.")] = True
+    share: Annotated[
+        Literal["off", "link", "public"],
+        _help(
+            "Who may open a video's share page and remix by its share id: nobody else, whoever has the link (also: "
+            "`true`), or search engines too."
+        ),
+    ] = "link"
     disk_reserve: Annotated[int, _help("Free disk below which no new job is taken.", ge=0)] = 512 * MEBIBYTE
 
     disabled_plugins: Annotated[tuple[str, ...], _help("Plugins not to load, by name.")] = ()
@@ -128,6 +137,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, _help("A folder of plugins, for where pip cannot be used; empty: DATA_DIR/plugins.")
     ] = ""
     shutdown_timeout: Annotated[float, _help("How long open replies may take to end at a stop.", gt=0)] = 10.0
+
+    @property
+    def sharing(self) -> bool:
+        """Whether share ids and pages are for others at all."""
+        return self.share != "off"
 
 
 class Loaded(Struct, frozen=True):
@@ -186,6 +200,8 @@ def parse(name: str, value: Any, *, source: Source) -> Any:
     kind = Settings.__annotations__[name]
     if isinstance(value, str) and kind.__origin__ is not str and getattr(kind.__origin__, "__origin__", None) is tuple:
         value = [part.strip() for part in value.split(",") if part.strip()]
+    if name == "share":
+        value = _SHARE.get(str(value).lower(), value)
     try:
         parsed = msgspec.convert(value, kind, strict=False)
         for network in parsed if name in ("trusted_proxies", "fetch_allow") else ():

@@ -44,7 +44,10 @@ def test_an_option_that_was_not_given_hides_nothing(tmp_path):
     [
         ("port", "0", 0),
         ("sandbox_delay", "0.5", 0.5),
-        ("share", "false", False),
+        ("chat_chores", "false", False),
+        ("share", "public", "public"),
+        ("share", "True", "link"),
+        ("share", "0", "off"),
         ("sandbox", "true", True),
         ("strategy", "weighted", "weighted"),
         ("public_url", "https://video.example", "https://video.example"),
@@ -58,6 +61,13 @@ def test_text_of_the_environment_becomes_the_type_of_the_setting(tmp_path, name,
 
     assert getattr(loaded.settings, name) == value
     assert loaded.sources[name] == "environment"
+
+
+@pytest.mark.parametrize(("written", "meant"), [("true", "link"), ("false", "off"), ('"public"', "public")])
+def test_sharing_may_be_a_switch_in_the_file(tmp_path, written, meant):
+    (tmp_path / "sora2api.toml").write_text(f"share = {written}\n")
+
+    assert load(tmp_path, environment={}).settings.share == meant
 
 
 @pytest.mark.parametrize(

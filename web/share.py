@@ -21,8 +21,11 @@ async def show(request: web.Request) -> web.Response:
     if video is None:
         return page(request, "unshared.html", status=404)
     address = f"{base}{request.path}"
-    response = page(request, "share.html", video=_absolute(video, base), address=address)
-    response.headers["Content-Security-Policy"] = _policy(_absolute(video, base))
+    video = _absolute(video, base)
+    response = page(
+        request, "share.html", video=video, address=address, share=share_id, public=settings.share == "public"
+    )
+    response.headers["Content-Security-Policy"] = _policy(video)
     return response
 
 

@@ -166,7 +166,7 @@ def _jobs(
         characters=characters,
         catalog=on.catalog,
         tally=tally,
-        share=on.settings.share,
+        share=on.settings.sharing,
         worker=worker.id,
     )
     return Jobs(

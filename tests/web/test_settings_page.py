@@ -83,11 +83,11 @@ def test_a_wrong_value_is_refused_at_its_field(served, name, value):
 
 def test_lists_and_switches_can_be_set_by_a_form(served):
     served.page.do("settings.set", name="fetch_allow", value="10.0.0.0/8, 192.168.0.0/16")
-    served.page.do("settings.set", name="share", value="false")
+    served.page.do("settings.set", name="chat_chores", value="false")
 
     assert setting(served, "fetch_allow")["later"] == ["10.0.0.0/8", "192.168.0.0/16"]
-    assert setting(served, "share")["later"] is False
-    for name in ("fetch_allow", "share"):
+    assert setting(served, "chat_chores")["later"] is False
+    for name in ("fetch_allow", "chat_chores"):
         served.api().delete(f"/settings/{name}")
 
 

@@ -121,7 +121,7 @@ async def whole(desk: Desk, history: History, listed: Listed) -> JobWhole:
     files = tuple(_file(desk, row) for row in history.files)
     made = [media.asset for output in outputs for media in output.media]
     request, reply = await _bodies(desk, history.job["request_id"])
-    shared = listed.share_id if desk.office.settings().share else None
+    shared = listed.share_id if desk.office.settings().sharing else None
     return JobWhole(
         job=view(desk, listed),
         text="\n\n".join(output.text for output in outputs if output.text),

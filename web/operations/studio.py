@@ -408,7 +408,7 @@ async def made(desk: Desk, job: JobRecord) -> Made:
     frame = await jobs.frame(job) if job.over() else None
     usual = None if job.over() else jobs.usual_time(job)
     character = job.character()
-    shared = job.share_id if desk.office.settings().share else None
+    shared = job.share_id if desk.office.settings().sharing else None
     return Made(
         id=job.id,
         status=job.status,

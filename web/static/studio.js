@@ -129,7 +129,9 @@ function open() {
     const asked = sketch();
     if (!asked.prompt.trim() && !files.length) return told([], "");
     const found = await api("POST", "/studio/understand", asked).catch((error) => error && { trouble: error });
-    if (mine === turn && found) told(chips(found), found.trouble?.message ?? "");
+    if (mine !== turn || !found) return;
+    told(chips(found), found.trouble?.message ?? "");
+    if (!part("code").hidden) coded();
   }
 
   function chips(found) {
@@ -138,7 +140,7 @@ function open() {
     if (found.shots?.length) all.push([words.shots.replace("{}", found.shots.length), "busy"]);
     if (found.source) all.push([words.remix, "busy"]);
     for (const { name, known } of found.characters ?? []) all.push([`@${name}`, known ? "busy" : "quiet", known ? words.known : words.unknown]);
-    if (found.style) all.push([words.style.replace("{}", found.style), "busy"]);
+    if (found.style) all.push([found.style, "busy"]);
     return all.map(([text, tone, title = ""]) => element("li", { className: `badge ${tone}`, textContent: text, title }));
   }
 
@@ -276,8 +278,9 @@ function open() {
   async function coded() {
     const { snippets } = await api("POST", "/studio/code", sketch()).catch(failed) ?? {};
     if (!snippets) return;
+    const before = [...part("code").querySelectorAll("input")].findIndex((each) => each.checked);
     const blocks = snippets.flatMap(({ language, text }, at) => [
-      element("input", { type: "radio", className: "unseen", name: "language", id: `language-${at}`, checked: at === 0 }),
+      element("input", { type: "radio", className: "unseen", name: "language", id: `language-${at}`, checked: at === Math.max(before, 0) }),
       element("label", { htmlFor: `language-${at}`, textContent: language }),
       element("pre", { tabIndex: 0 }, element("code", { textContent: text })),
     ]);
@@ -325,6 +328,23 @@ function open() {
     await make().catch(failed);
     primary.disabled = false;
   });
+
+  // Another video to remix is another work.
+
+  let source = value("source");
+  document.addEventListener("refreshed", () => {
+    if (value("source") === source) return;
+    source = value("source");
+    if (source) {
+      files.length = 0;
+      attached();
+      part("code").hidden = true;
+      prompt.value = "";
+      prompt.focus();
+    }
+    changed();
+  });
+
   prompt.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });

@@ -89,7 +89,7 @@ async def import_accounts(desk: Desk, asked: ImportAsked) -> Change:
     ending, issued = await ending_of(desk)
     await plan.carry_out(also=ending)
     told = _told(outcomes)
-    report = _report(outcomes, issued=first_key(issued))
+    report = _report(outcomes, issued=await first_key(desk, issued))
     named = [row.name for row in outcomes if row.result in ("added", "updated")]
     return Change(subject=told, value=report, after=named)
 

@@ -65,7 +65,7 @@ async def add_account(desk: Desk, asked: Given) -> Change:
     ending, issued = await ending_of(desk)
     account = await book.add(**account_given.new(desk, asked), also=ending)
     found = await looked_at(account, proxies=desk.office.proxies, health=desk.office.health)
-    added = Added(account=view(desk, book.get(account.id)), found=found, issued=first_key(issued))
+    added = Added(account=view(desk, book.get(account.id)), found=found, issued=await first_key(desk, issued))
     return Change(subject=account.name, value=added, after=audited(account))
 
 
@@ -114,8 +114,12 @@ async def ending_of(desk: Desk) -> tuple[Callable[[AsyncConnection], Awaitable[N
     return end, issued
 
 
-def first_key(issued: Sequence[Issued]) -> FirstKey | None:
-    return next((FirstKey(password=each.password, key=each.key, file=each.file.name) for each in issued), None)
+async def first_key(desk: Desk, issued: Sequence[Issued]) -> FirstKey | None:
+    """What is told of the end of the defaults, if this was it; the key holds from now on."""
+    for each in issued:
+        await desk.office.keys.load()
+        return FirstKey(password=each.password, key=each.key, file=each.file.name)
+    return None
 
 
 async def _change(desk: Desk, account: Account, **changes: Any) -> Change:

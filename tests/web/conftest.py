@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,10 @@ async def server(tmp_path: Path, migrated: Path) -> AsyncIterator[Server]:
 async def _office(server: Server) -> Office:
     """What the page INSIDE needs, and nothing else."""
     parts: dict[str, Any] = dict.fromkeys(field.name for field in fields(Office))
-    parts |= {"settings": lambda: server.settings, "registry": discover(), "news": News()}
+_registry = cache(discover)
+
+
+    parts |= {"settings": lambda: server.settings, "registry": _registry(), "news": News()}
     parts |= {"keys": KeyBook(server.database), "log": LogReader(server.database), "folder": server.folder}
     return Office(**parts)
 

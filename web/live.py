@@ -103,7 +103,8 @@ class _Page:
         return Told(tuple(topics), news)
 
     def _now(self) -> Mapping[str, int]:
-        return {**self._office.news.now(), "jobs": self._office.jobs.changes}
+        office = self._office
+        return {**office.news.now(), "jobs": office.jobs.changes, "requests": office.requests.changes}
 
     def _glance(self, job_id: str) -> Glance | None:
         job = self._office.jobs.live(job_id)

@@ -48,6 +48,8 @@ class RequestLog(Log):
         self._news = asyncio.Event()
         self._full = asyncio.Event()
         self._writing = asyncio.Lock()
+        self.changes = 0
+        """Grows as requests are written, and as jobs that they made end."""
 
     # What comes in: nothing here waits.
 
@@ -128,6 +130,7 @@ class RequestLog(Log):
             await rows.complete(connection, ended)
 
         await self._database.write(write)
+        self.changes += 1
 
     def _say_dropped(self) -> None:
         if self._dropped:

@@ -248,8 +248,9 @@ function open() {
   function modelled() {
     const { makes: kind, size, sizes, seconds } = model().dataset;
     for (const field of form.querySelectorAll("[data-of]")) field.hidden = field.dataset.of !== kind;
-    form.elements.namedItem("size").placeholder = size;
-    form.elements.namedItem("seconds").placeholder = seconds;
+    const changes = part("source")?.dataset ?? {};
+    form.elements.namedItem("size").placeholder = changes.size || size;
+    form.elements.namedItem("seconds").placeholder = changes.seconds || seconds;
     part("sizes").replaceChildren(...[...new Set([size, ...sizes.split(" ")].filter(Boolean))].map((each) => element("option", { value: each })));
     board();
   }
@@ -339,9 +340,10 @@ function open() {
       files.length = 0;
       attached();
       part("code").hidden = true;
-      prompt.value = "";
+      for (const name of ["prompt", "size", "seconds"]) form.elements.namedItem(name).value = "";
       prompt.focus();
     }
+    modelled();
     changed();
   });
 

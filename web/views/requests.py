@@ -57,6 +57,7 @@ async def show(request: web.Request) -> web.Response:
         modes=[(mode, mode) for mode in sorted(desk.office.registry.modes)],
         statuses=[(str(status), str(status)) for status in sorted({*_STATUSES, *_asked_status(asked)})],
         more=not asked.keys() <= _AT_HAND,
+        followed=asked.keys() <= {"since"},
     )
 
 

@@ -131,11 +131,12 @@ def _columns(values: Sequence[float | None], floors: Sequence[float], top: float
 
 
 def _line(values: Sequence[float | None], top: float) -> str:
-    """Where nothing is known the line has a gap."""
+    """Where nothing is known the line has a gap; a value with gaps around it is a dot."""
     step = WIDE / max(len(values) - 1, 1)
-    drawn, pen = [], "M"
+    drawn, before = [], None
     for at, value in enumerate(values):
         if value is not None:
-            drawn.append(f"{pen}{at * step:.0f} {HIGH * (1 - value / top):.1f}")
-        pen = "M" if value is None else "L"
+            pen = "M" if before is None else "L"
+            drawn.append(f"{pen}{at * step:.0f} {HIGH * (1 - value / top):.1f}{'h0' if before is None else ''}")
+        before = value
     return "".join(drawn)

@@ -54,10 +54,9 @@ async def test_no_section_is_wider_than_the_screen(open_page: Open, panel: Panel
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
 
 
-async def test_every_section_is_light(open_page: Open, panel: Panel):
-    page = await open_page("/admin/")
-    for path in await sections(page):
-        await page.goto(panel.url + path)
+async def test_every_section_is_light(open_page: Open):
+    for path in await sections(await open_page("/admin/")):
+        page = await open_page(path)  # with nothing kept from another page
         loaded = await page.evaluate("""
             ["navigation", "resource"].flatMap(kind => performance.getEntriesByType(kind))
             .map(({name, decodedBodySize}) => [new URL(name).pathname, decodedBodySize])

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 import orjson
-from msgspec import Struct
+from msgspec import Struct, structs
 from multidict import CIMultiDictProxy
 from yarl import URL
 
@@ -146,7 +146,7 @@ class Client:
                 allow_redirects=False,
             )
             meter.response = await stack.enter_async_context(call)
-            return await _read(meter.response)
+            return _without(token, await _read(meter.response))
 
     @contextmanager
     def _called(self, method: str, url: URL, route: Route) -> Iterator[Meter]:
@@ -246,6 +246,13 @@ class Client:
 
     def _auth(self, token: str | None) -> dict[str, str]:
         return {self._auth_header: f"{self._auth_scheme} {token}".strip()} if token else {}
+
+
+def _without(token: str | None, reply: Reply) -> Reply:
+    """The answer; where it is a refusal that repeats the token, as some engines' do, without that."""
+    if not token or reply.status < 400:
+        return reply
+    return structs.replace(reply, body=reply.body.replace(token.encode(), b"***"))
 
 
 def _base(base_url: str) -> URL:

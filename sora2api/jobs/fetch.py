@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from sora2api.accounts import AccountBook, Engines, Pool
+from sora2api.accounts import AccountBook, Engines, Health, Pool
 from sora2api.drivers import Remote, TaskState
 from sora2api.errors import (
     AccountRejected,
@@ -33,10 +33,19 @@ class Fetches:
     """Fetches. *file_size* bounds each file, in bytes."""
 
     def __init__(
-        self, *, book: AccountBook, engines: Engines, pool: Pool, ledger: Ledger, store: MediaStore, file_size: int
+        self,
+        *,
+        book: AccountBook,
+        engines: Engines,
+        health: Health,
+        pool: Pool,
+        ledger: Ledger,
+        store: MediaStore,
+        file_size: int,
     ) -> None:
         self._book = book
         self._engines = engines
+        self._health = health
         self._pool = pool
         self._ledger = ledger
         self._store = store
@@ -63,24 +72,33 @@ class Fetches:
                     self._pool.release(task.id)
 
     async def _fetch(self, task: TaskRecord, state: TaskState, output: Remote, target: Path) -> Arrival:
-        """One file. A transfer that breaks goes on where it broke; a file that is damaged is fetched anew."""
+        """One file. A transfer that breaks goes on where it broke; a file that is damaged is fetched anew.
+
+        While the engine does not let the account in, it waits: what is made, and maybe paid for, is not given up as long
+        as the token may be mended. The job's deadline bounds that.
+        """
         tries = 1 if output.data is not None else _TRIES
-        length = 0
-        for attempt in range(tries):
+        length = attempt = refusals = 0
+        while True:
             driver = self._engines.driver(self._book.get(task.account_id))
             try:
                 chunks = driver.fetch(state, output, offset=length)
                 await receive(chunks, target, limit=self._file_size, begin=length)
                 return await self._store.examine(target, expect=task.slot)
-            except (TaskLost, AccountRejected):
+            except TaskLost:
                 raise
+            except AccountRejected as error:
+                await self._health.note(task.account_id, error, model=task.model)
+                log.warning("fetch not allowed", extra={"task": task.id, "code": error.code})
+                await asyncio.sleep(min(_LONGEST_PAUSE, 0.5 * 2**refusals))
+                refusals += 1
             except (EngineError, InvalidImage, InvalidVideo) as error:
-                log.warning("fetch broke", extra={"task": task.id, "code": error.code, "attempt": attempt + 1})
-                if attempt + 1 == tries:
+                attempt += 1
+                log.warning("fetch broke", extra={"task": task.id, "code": error.code, "attempt": attempt})
+                if attempt == tries:
                     raise EngineFault("What the engine made could not be fetched whole.") from error
                 length = await asyncio.to_thread(_length, target) if isinstance(error, NetworkFault) else 0
-                await asyncio.sleep(error.retry_after or min(_LONGEST_PAUSE, 0.5 * 2**attempt))
-        raise EngineFault
+                await asyncio.sleep(error.retry_after or min(_LONGEST_PAUSE, 0.25 * 2**attempt))
 
 
 def _length(path: Path) -> int:

@@ -91,6 +91,7 @@ def _tasks(on: Ground, stack: AsyncExitStack, ledger: Ledger, pollers: Pollers, 
     fetches = Fetches(
         book=on.book,
         engines=on.engines,
+        health=on.health,
         pool=on.pool,
         ledger=ledger,
         store=on.store,

@@ -42,3 +42,17 @@ def test_a_video_is_fetched_until_it_is_whole(day, name):
     assert content.headers["content-type"] == "video/mp4"
     assert abs(seconds(content.content) - 1) < 0.2
     day.settled(creates=1, says=(said,))
+
+
+@pytest.mark.slow
+def test_a_video_is_not_given_up_while_its_account_is_not_let_in(rig, bad_day):
+    rig.start_sandbox("--delay", "0.5")
+    rig.connect()
+    rig.start_server("--poll-interval", "0.5")
+    day = bad_day(rig)
+    refused = {"status": 401, "body": {"error": {"message": "no", "code": "invalid_api_key"}}}
+    rig.misbehave(**CONTENT, **refused, times=3)
+    job = day.begin()
+
+    day.completed(job)
+    day.settled(creates=1, says=("fetch not allowed .*code=account_rejected", "account set aside", WELL))

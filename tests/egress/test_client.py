@@ -81,6 +81,17 @@ async def test_the_token_goes_as_the_engine_wants_it(sessions, serve):
     assert "Authorization" not in target.requests[1].headers
 
 
+async def test_a_refusal_that_repeats_the_token_is_passed_on_without_it(sessions, serve):
+    async def refuse(request):
+        said = f"Incorrect API key: {request.headers['Authorization']}"
+        return web.json_response({"error": {"message": said}}, status=401)
+
+    target = await serve(refuse)
+    reply = await Client(sessions, base_url=target.url, access=Fixed("sk-secret")).request("GET", "/")
+
+    assert reply.json()["error"]["message"] == "Incorrect API key: Bearer ***"
+
+
 async def test_a_body_that_is_no_json_is_the_engines_fault(sessions, serve):
     async def html(request):
         return web.Response(text="<html>")

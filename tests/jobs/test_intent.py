@@ -47,7 +47,9 @@ def tasks_of(accounts, folder: Path) -> Tasks:
         health=health,
         pollers=Pollers(book, engines, longest=1),
         submits=Submits(book=book, engines=engines, health=health, lost=lost, ledger=ledger, tries=1),
-        fetches=Fetches(book=book, engines=engines, pool=pool, ledger=ledger, store=store, file_size=1000),
+        fetches=Fetches(
+            book=book, engines=engines, health=health, pool=pool, ledger=ledger, store=store, file_size=1000
+        ),
         ledger=ledger,
         queue_timeout=5,
         tries=1,

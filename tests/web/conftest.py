@@ -93,12 +93,12 @@ async def server(tmp_path: Path, migrated: Path) -> AsyncIterator[Server]:
     await server.database.close()
 
 
-async def _office(server: Server) -> Office:
-    """What the page INSIDE needs, and nothing else."""
-    parts: dict[str, Any] = dict.fromkeys(field.name for field in fields(Office))
 _registry = cache(discover)
 
 
+async def _office(server: Server) -> Office:
+    """What the page INSIDE needs, and nothing else."""
+    parts: dict[str, Any] = dict.fromkeys(field.name for field in fields(Office))
     parts |= {"settings": lambda: server.settings, "registry": _registry(), "news": News()}
     parts |= {"keys": KeyBook(server.database), "log": LogReader(server.database), "folder": server.folder}
     return Office(**parts)

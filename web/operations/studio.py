@@ -386,13 +386,13 @@ async def _arrivals(desk: Desk, stack: AsyncExitStack, files: Sequence[str], *, 
 
 def _stand_ins(asked: StudioSketch) -> Sequence[Media]:
     """Files that are still to come, for modes that ask what there will be."""
-    kinds: list[Kind] = ["image"] * len(asked.images) + ["video"] * len(asked.videos)
-    return [
-        Media(
-            asset="", kind=kind, content_type=_SHOWN[kind], width=1, height=1, seconds=1.0 if kind == "video" else None
-        )
-        for kind in kinds
-    ]
+    images = [_stand_in("image")] * len(asked.images)
+    return images + [_stand_in("video")] * len(asked.videos)
+
+
+def _stand_in(kind: Kind) -> Media:
+    seconds = 1.0 if kind == "video" else None
+    return Media(asset="", kind=kind, content_type=_SHOWN[kind], width=1, height=1, seconds=seconds)
 
 
 def _mentioned(prompt: str, outline: Outline) -> tuple[Mentioned, ...]:

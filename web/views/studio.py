@@ -34,7 +34,7 @@ async def show(request: web.Request) -> web.Response:
     session = guard.session(request)
     desk = guard.desk(request, user=session.user, role=session.role)
     source = await _job(desk, request.query.get("remix", ""))
-    choices, key = await _choices(desk, request.query.get("key") or (source and source.key))
+    choices, key = await _choices(desk, request.query.get("key") or (source.key if source else None))
     return shell(
         request,
         "studio.html",

@@ -53,7 +53,7 @@ def checked(
     try:
         account = msgspec.convert(dict(given), Given, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidValue(f"An account cannot be so: {error}") from error
+        raise InvalidValue(f"An account cannot be so: {error}", param=_place(error)) from error
     driver = drivers.get(account.driver)
     if driver is None:
         known = ", ".join(sorted(drivers))
@@ -86,6 +86,12 @@ def _host(given: str, *, param: str) -> str:
     return url.host
 
 
+def _place(error: msgspec.ValidationError) -> str | None:
+    """The field that is wrong, where it is one of those that were given."""
+    _, _, path = str(error).partition(" - at `$.")
+    return path.rstrip("`") or None
+
+
 def _settings(given: dict[str, Any], driver: type[Driver]) -> dict[str, Any]:
     """The settings that are *given*, of the driver's types."""
     known = driver.settings_type.__struct_fields__
@@ -97,5 +103,6 @@ def _settings(given: dict[str, Any], driver: type[Driver]) -> dict[str, Any]:
     try:
         settings = msgspec.convert(given, driver.settings_type, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidValue(f"The driver's settings cannot be so: {error}", param="settings") from error
+        place = ".".join(filter(None, ("settings", _place(error))))
+        raise InvalidValue(f"The driver's settings cannot be so: {error}", param=place) from error
     return {name: getattr(settings, name) for name in given}

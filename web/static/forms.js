@@ -72,6 +72,7 @@ async function shown(answer, into) {
 }
 
 async function done(form, answer, said) {
+  if (said.error?.code === "proof_needed") return location.assign(`${root}prove?next=${encodeURIComponent(location.pathname + location.search)}`);
   if (!answer.ok) {
     const known = form && at(form, said.error);
     if (!known) toast(said.error.message, { bad: true, id: answer.headers.get("x-request-id") ?? "" });
@@ -99,6 +100,7 @@ function at(form, error) {
   field.setAttribute("aria-invalid", "true");
   field.setAttribute("aria-describedby", text.id);
   field.after(text);
+  for (let part = field.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
   field.focus();
   return true;
 }

@@ -30,6 +30,8 @@ from sora2api.auth.first_start import FirstStart, Issued
 from sora2api.auth.keys import KeyBook
 from sora2api.auth.panel_keys import PanelKeys
 from sora2api.auth.sessions import Sessions as PanelSessions
+from sora2api.auth.totp import SecondFactors
+from sora2api.auth.users import Users
 from sora2api.catalog import Catalog
 from sora2api.egress import GuardedFetch, Sessions
 from sora2api.egress.trace import Trace, untraced
@@ -48,7 +50,7 @@ from sora2api.media.store import MediaStore
 from sora2api.media.variants import Variants
 from sora2api.media.workshop import Workshop
 from sora2api.modes import Mode
-from sora2api.notify import Alerts, Deliveries, Endpoints, Sender, Signer, Webhooks
+from sora2api.notify import Alerts, Deliveries, Endpoints, Sender, Signer, Webhooks, told
 from sora2api.observe.doings import Doings
 from sora2api.observe.health import Health
 from sora2api.observe.history import Histories
@@ -173,10 +175,12 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
         app = _application(services, health)
         if settings.log_requests:
             app[LOG] = requests
+        factors = SecondFactors(database, vault)
+        panel_sessions = PanelSessions(database, first_start, factors)
         app[panel_keys.SETTINGS] = lambda: settings
-        app[panel_keys.SESSIONS] = PanelSessions(database, first_start)
+        app[panel_keys.SESSIONS] = panel_sessions
         app[panel_keys.FIRST_START] = first_start
-        app[panel_keys.PANEL_KEYS] = PanelKeys(database)
+        app[panel_keys.PANEL_KEYS] = program_keys = PanelKeys(database)
         app[OFFICE] = Office(
             folder=folder,
             settings=lambda: settings,
@@ -192,9 +196,14 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
             catalog=catalog,
             registry=registry,
             webhooks=webhooks,
+            alerts=partial(told, database),
             store=store,
             links=links,
             audit=Audit(database),
+            users=Users(database),
+            sessions=panel_sessions,
+            factors=factors,
+            panel_keys=program_keys,
             news=news,
             usage=UsageBook(database),
             settings_book=SettingsBook(database, folder, loaded),

@@ -58,8 +58,10 @@ class Page:
     def post(self, path: str, **form: Any) -> httpx2.Response:
         return self.client.post(f"/admin{path}", data=form, headers={"Origin": self.url})
 
-    def log_in(self, name: str, password: str, **more: str) -> httpx2.Response:
-        return self.post("/login", username=name, password=password, **more)
+    def log_in(self, name: str, password: str) -> httpx2.Response:
+        """As somebody new, without the session that there may be."""
+        self.client.cookies.clear()
+        return self.post("/login", username=name, password=password)
 
     def settle_in(self) -> None:
         """Log in for the first time, and choose a password."""

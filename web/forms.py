@@ -5,12 +5,13 @@ from urllib.parse import quote
 
 import msgspec
 from aiohttp import hdrs, web
+from yarl import URL
 
 from sora2api.errors import NotFound, Sora2ApiError
 from sora2api.web import guard
 from sora2api.web.api import problem
 from sora2api.web.guard import FORM, signed_in
-from sora2api.web.operation import Change, Operation, perform
+from sora2api.web.operation import Change, Operation, ProofNeeded, perform
 from sora2api.web.pages import SAID, Said, Undo, shell
 from sora2api.web.table import BY_NAME
 from sora2api.web.words import gettext
@@ -38,6 +39,8 @@ async def do(request: web.Request) -> web.Response:
     except Sora2ApiError as error:
         if scripted:
             return problem(error)
+        if isinstance(error, ProofNeeded):
+            return _prove(request)
         raise
     said = _said(operation, change, fields)
     if operation.shows is not None:
@@ -56,9 +59,13 @@ def _said(operation: Operation, change: Change, fields: dict[str, str]) -> Said:
     return Said(gettext(operation.done).format(subject=change.subject), undo)
 
 
+def _prove(request: web.Request) -> web.Response:
+    """To the page that asks for the password, and from there back."""
+    back = _next(request).headers[hdrs.LOCATION]
+    return web.Response(status=303, headers={hdrs.LOCATION: str(URL("/admin/prove").with_query(next=back))})
+
+
 def _next(request: web.Request) -> web.Response:
     """Back to the page that the form names, or that it stands on; never to another site."""
     wanted = request[FORM].get("next", "") or request.headers.get(hdrs.REFERER, "")
-    path = wanted.partition("://")[2].partition("/")[2] if "://" in wanted else wanted.removeprefix("/")
-    inside = path.startswith("admin/") and "\\" not in path
-    return web.Response(status=303, headers={hdrs.LOCATION: f"/{path}" if inside else "/admin/"})
+    return web.Response(status=303, headers={hdrs.LOCATION: guard.inside(wanted)})

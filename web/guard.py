@@ -45,6 +45,8 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-cache",
 }
+_ONLY_TLS: Final = "max-age=31536000"
+"""For a year, and for this host alone: what else runs beside it may not have TLS."""
 _LARGEST_FORM: Final = 64 * 1024
 _LARGEST_UPLOAD: Final = 8 * 1024 * 1024
 _UPLOADS: Final = frozenset({"accounts.preview"})
@@ -55,10 +57,12 @@ _WHY: Final = {404: "There is no such page.", 405: "This page cannot be used thi
 _log = logging.getLogger(__name__)
 
 
-async def harden(_request: web.Request, response: web.StreamResponse) -> None:
+async def harden(request: web.Request, response: web.StreamResponse) -> None:
     """Tell the browser what this page may not do; a page that has said so itself is left alone."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if CALLER in request and request[CALLER].scheme == "https":
+        response.headers.setdefault("Strict-Transport-Security", _ONLY_TLS)
 
 
 @web.middleware
@@ -116,7 +120,20 @@ def desk(request: web.Request, *, user: str, role: Role) -> Desk:
     """The desk at which *user* works."""
     office = request.config_dict[OFFICE]
     who = request[CALLER]
-    return Desk(office, user, role, who.address, public_base(who, office.settings().public_url))
+    here = request.get(SESSION)
+    return Desk(
+        office=office,
+        user=user,
+        role=role,
+        address=who.address,
+        base=public_base(who, office.settings().public_url),
+        proved=here is None or proved(request, here),
+    )
+
+
+def proved(request: web.Request, session: Session) -> bool:
+    """Whether the *session*'s user gave the password within the last five minutes, so that a secret may be shown."""
+    return request.config_dict[SESSIONS].proved(session)
 
 
 def signed_in(handler: Handler) -> Handler:
@@ -139,6 +156,12 @@ def session(request: web.Request) -> Session:
     if found is None:
         raise Unauthenticated("Log in first.")
     return found
+
+
+def inside(address: str) -> str:
+    """The path of an *address* in the panel; of any other, the overview's."""
+    path = address.partition("://")[2].partition("/")[2] if "://" in address else address.removeprefix("/")
+    return f"/{path}" if path.startswith("admin/") and "\\" not in path else "/admin/"
 
 
 def _from_own_page(request: web.Request) -> bool:

@@ -1,13 +1,13 @@
-"""Coming in and going out: login, the change of the default password, logout, and the choice of light or dark."""
+"""Coming in and going out: login in one step or two, a password given once more, logout, and choices of looks."""
 
 from aiohttp import hdrs, web
 
 from sora2api.auth import passwords
-from sora2api.auth.first_start import FILE
-from sora2api.auth.sessions import LONGEST, Session, WrongLogin
+from sora2api.auth.first_start import ADMIN, FILE
+from sora2api.auth.sessions import LONGEST, CodeNeeded, Session, WrongCode, WrongLogin
 from sora2api.errors import InvalidValue, TooManyAttempts
 from sora2api.web import words
-from sora2api.web.guard import CALLER, COOKIE, FORM, SESSION, signed_in
+from sora2api.web.guard import CALLER, COOKIE, FORM, SESSION, inside, session, signed_in
 from sora2api.web.keys import SESSIONS
 from sora2api.web.pages import THEME_COOKIE, THEMES, page
 from sora2api.web.words import LANGUAGES
@@ -19,6 +19,9 @@ def routes() -> list[web.AbstractRouteDef]:
     return [
         web.get("/login", show_login, name="login"),
         web.post("/login", log_in),
+        web.post("/login/code", give_code, name="code"),
+        web.get("/prove", show_proof, name="prove"),
+        web.post("/prove", prove),
         web.get("/password", show_password, name="password"),
         web.post("/password", change_password),
         web.post("/logout", log_out, name="logout"),
@@ -38,33 +41,69 @@ async def log_in(request: web.Request) -> web.Response:
     name = form.get("username", "")
     try:
         token = await request.config_dict[SESSIONS].log_in(
-            name, form.get("password", ""), caller=request[CALLER], origin=request.headers.get(hdrs.ORIGIN)
+            name,
+            form.get("password", ""),
+            caller=request[CALLER],
+            origin=request.headers.get(hdrs.ORIGIN),
+            agent=agent(request),
         )
+    except CodeNeeded as needed:
+        return page(request, "code.html", ticket=needed.ticket, error=None)
     except (WrongLogin, TooManyAttempts) as error:
-        response = await _login_page(request, status=error.status, error=error.message, name=name)
-        if error.retry_after is not None:
-            response.headers[hdrs.RETRY_AFTER] = str(max(1, round(error.retry_after)))
-        return response
-    return _enter(request, token)
+        return _later(await _login_page(request, status=error.status, error=error.message, name=name), error)
+    return enter(request, token)
+
+
+async def give_code(request: web.Request) -> web.Response:
+    """The second step of a login."""
+    ticket = request[FORM].get("ticket", "")
+    try:
+        token = await request.config_dict[SESSIONS].finish(
+            ticket, request[FORM].get("code", ""), caller=request[CALLER], agent=agent(request)
+        )
+    except (WrongCode, TooManyAttempts) as error:
+        return _later(page(request, "code.html", status=error.status, ticket=ticket, error=error.message), error)
+    except WrongLogin as error:
+        return await _login_page(request, status=error.status, error=error.message)
+    return enter(request, token)
+
+
+@signed_in
+async def show_proof(request: web.Request) -> web.Response:
+    """The page that asks for the password once more, before something secret."""
+    return page(request, "prove.html", session=session(request), next=inside(request.query.get("next", "")), error=None)
+
+
+@signed_in
+async def prove(request: web.Request) -> web.Response:
+    back, here = inside(request[FORM].get("next", "")), session(request)
+    try:
+        await request.config_dict[SESSIONS].prove(here, request[FORM].get("password", ""), caller=request[CALLER])
+    except (WrongLogin, TooManyAttempts) as error:
+        asked = page(request, "prove.html", status=error.status, session=here, next=back, error=error.message)
+        return _later(asked, error)
+    return web.Response(status=303, headers={hdrs.LOCATION: back})
 
 
 async def show_password(request: web.Request) -> web.Response:
-    return _password_page(request, _changing(request))
+    return await _password_page(request, _changing(request))
 
 
 async def change_password(request: web.Request) -> web.Response:
-    session = _changing(request)
+    changing = _changing(request)
     try:
-        token = await request.config_dict[SESSIONS].change_password(session, _chosen(request))
+        token = await request.config_dict[SESSIONS].change_password(
+            changing, chosen(request), address=request[CALLER].address, agent=agent(request)
+        )
     except InvalidValue as error:
-        return _password_page(request, session, status=error.status, error=error.message)
-    return _enter(request, token)
+        return await _password_page(request, changing, status=error.status, error=error.message)
+    return enter(request, token)
 
 
 async def log_out(request: web.Request) -> web.Response:
-    session = request[SESSION]
-    if session is not None:
-        await request.config_dict[SESSIONS].end(session)
+    ending = request[SESSION]
+    if ending is not None:
+        await request.config_dict[SESSIONS].end(ending)
     response = _go(request, "login")
     response.del_cookie(COOKIE, path=_root(request))
     return response
@@ -103,13 +142,34 @@ async def _login_page(
     )
 
 
-def _password_page(
-    request: web.Request, session: Session, *, status: int = 200, error: str | None = None
+async def _password_page(
+    request: web.Request, changing: Session, *, status: int = 200, error: str | None = None
 ) -> web.Response:
-    return page(request, "password.html", status=status, session=session, error=error, shortest=passwords.SHORTEST)
+    default = await request.config_dict[SESSIONS].offers_default(request[CALLER])
+    return page(
+        request,
+        "password.html",
+        status=status,
+        session=changing,
+        error=error,
+        shortest=passwords.SHORTEST,
+        default=default and changing.user == ADMIN,
+    )
 
 
-def _chosen(request: web.Request) -> str:
+def _later(response: web.Response, error: WrongLogin | TooManyAttempts) -> web.Response:
+    if error.retry_after is not None:
+        response.headers[hdrs.RETRY_AFTER] = str(max(1, round(error.retry_after)))
+    return response
+
+
+def agent(request: web.Request) -> str:
+    """What the browser calls itself."""
+    return request.headers.get(hdrs.USER_AGENT, "")
+
+
+def chosen(request: web.Request) -> str:
+    """The new password that was typed twice. Raises `InvalidValue`."""
     password = request[FORM].get("password", "")
     if password != request[FORM].get("again", ""):
         raise InvalidValue("The two passwords are not the same.", param="again")
@@ -117,17 +177,18 @@ def _chosen(request: web.Request) -> str:
 
 
 def _changing(request: web.Request) -> Session:
-    """The session that has to change the default password; others have nothing to do on that page."""
-    session = request[SESSION]
-    if session is None:
+    """The session that has to change its password first; others have nothing to do on that page."""
+    changing = request[SESSION]
+    if changing is None:
         raise web.HTTPSeeOther(request.app.router["login"].url_for())
-    if not session.must_change:
+    if not changing.must_change:
         raise web.HTTPSeeOther(request.app.router["overview"].url_for())
-    return session
+    return changing
 
 
-def _enter(request: web.Request, token: str) -> web.Response:
-    response = _go(request, "overview")
+def enter(request: web.Request, token: str, *, to: str = "overview") -> web.Response:
+    """Into the panel, with the session's cookie, to the page of that name."""
+    response = _go(request, to)
     response.set_cookie(
         COOKIE,
         token,

@@ -1,6 +1,6 @@
 """The parts of the server that the panel works with."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,10 @@ from sora2api.accounts.probes import Probes
 from sora2api.auth.audit import Audit
 from sora2api.auth.first_start import FirstStart
 from sora2api.auth.keys import KeyBook
+from sora2api.auth.panel_keys import PanelKeys
+from sora2api.auth.sessions import Sessions
+from sora2api.auth.totp import SecondFactors
+from sora2api.auth.users import Users
 from sora2api.catalog import Catalog
 from sora2api.jobs import Jobs
 from sora2api.jobs.browsing import Browsing
@@ -22,7 +26,7 @@ from sora2api.media.files import FileBook
 from sora2api.media.links import Links
 from sora2api.media.receiving import Receiving
 from sora2api.media.store import MediaStore
-from sora2api.notify import Webhooks
+from sora2api.notify import Told, Webhooks
 from sora2api.observe.doings import Doings
 from sora2api.observe.history import Histories
 from sora2api.observe.log import RequestLog
@@ -51,9 +55,14 @@ class Office:
     catalog: Catalog
     registry: Registry
     webhooks: Webhooks
+    alerts: Callable[[], Awaitable[Sequence[Told]]]
     store: MediaStore
     links: Links
     audit: Audit
+    users: Users
+    sessions: Sessions
+    factors: SecondFactors
+    panel_keys: PanelKeys
     news: News
     usage: UsageBook
     settings_book: SettingsBook

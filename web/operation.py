@@ -25,6 +25,8 @@ class Desk:
     role: Role
     address: str
     base: str
+    proved: bool = True
+    """Whether who asks has given the password a short time ago, or asks by a panel key."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -45,6 +47,12 @@ class Download:
     lines: AsyncIterator[str]
 
 
+class ProofNeeded(Forbidden):
+    """Give your password again first: this shows or changes what is secret."""
+
+    code = "proof_needed"
+
+
 class Nothing(Struct, frozen=True):
     """No fields."""
 
@@ -57,7 +65,8 @@ class Operation:
     something returns a `Change`, and is written to the audit. *done* is the sentence that a page shows afterwards, with
     `{subject}` in it; *undo* names the operation that takes the same fields and makes it as it was; *shows* is the
     template of a page that shows the value, where it is shown only once. *reads*: it changes nothing, though its fields
-    come in a body, being too long for an address.
+    come in a body, being too long for an address. *proven*: it shows or changes what is secret, so a session must have
+    given its password a short time ago.
     """
 
     name: str
@@ -72,6 +81,7 @@ class Operation:
     undo: str | None = None
     shows: str | None = None
     reads: bool = False
+    proven: bool = False
 
     @property
     def changes(self) -> bool:
@@ -85,6 +95,8 @@ async def perform(operation: Operation, desk: Desk, fields: Mapping[str, Any], *
     """
     if RANK[desk.role] < RANK[operation.role]:
         raise Forbidden(f"This needs the role {operation.role}; you are {desk.role}.")
+    if operation.proven and not desk.proved:
+        raise ProofNeeded
     asked = decode(operation.takes, fields, typed=typed)
     if not operation.changes:
         return await operation.does(desk, asked)

@@ -21,6 +21,7 @@ from yarl import URL
 
 from sora2api.auth.sessions import Session
 from sora2api.observe.requests import REQUEST_ID
+from sora2api.web.browsers import browser
 from sora2api.web.words import LANGUAGE, LANGUAGES, choose, gettext, ngettext
 
 SAID: Final = "sora2api_said"
@@ -34,6 +35,8 @@ _STYLED: Final = frozenset(
     Path(file.name).stem for file in (files("sora2api.web") / "static").iterdir() if file.name.endswith(".css")
 )
 """The sections that have a style of their own, static/SECTION.css."""
+_ADMINISTRATORS: Final = frozenset({"settings", "users", "audit"})
+"""The sections that are no use to others."""
 _CURSORS: Final = ("after", "before")
 _ID_LENGTH: Final = 16
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
@@ -63,6 +66,7 @@ def set_up(app: web.Application, *, static: str) -> None:
         "span": span,
         "ago": ago,
         "middle": middle,
+            "browser": browser,
     }
     templates = aiohttp_jinja2.setup(
         app,
@@ -106,7 +110,8 @@ def page(request: web.Request, template: str, *, status: int = 200, **context: A
 def shell(request: web.Request, template: str, *, section: str, session: Session, **context: Any) -> web.Response:
     """A page within the panel's navigation, in the *section* it belongs to; with what was said of the last form."""
     said = request.cookies.get(SAID)
-    mounted = frozenset(request.app.router.named_resources())
+    hidden = _ADMINISTRATORS if session.role != "administrator" else frozenset()
+    mounted = frozenset(request.app.router.named_resources()) - hidden
     shown: dict[str, Any] = {"section": section, "session": session, "mounted": mounted, "said": _said(said)}
     response = page(request, template, **(shown | context))
     if said is not None:

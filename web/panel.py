@@ -7,7 +7,22 @@ from aiohttp import web
 
 from sora2api.registry import API_VERSION, App
 from sora2api.web import api, forms, guard, live, login, pages, share
-from sora2api.web.views import accounts, jobs, keys, models, overview, proxies, requests, settings, studio
+from sora2api.web.views import (
+    accounts,
+    audit,
+    jobs,
+    keys,
+    models,
+    overview,
+    plugins,
+    profile,
+    proxies,
+    requests,
+    settings,
+    studio,
+    users,
+    webhooks,
+)
 
 ROOT: Final = "/admin"
 SHARE_ROOT: Final = "/p"
@@ -45,6 +60,11 @@ def _admin() -> web.Application:
             *settings.routes(),
             *requests.routes(),
             *studio.routes(),
+            *audit.routes(),
+            *plugins.routes(),
+            *profile.routes(),
+            *users.routes(),
+            *webhooks.routes(),
             web.static("/static", _STATIC, name="static"),
         ]
     )

@@ -7,14 +7,18 @@ from sora2api.web.operations import (
     account_files,
     account_many,
     accounts,
+    audit,
     jobs,
     keys,
     models,
     overview,
+    plugins,
     proxies,
     requests,
     settings,
     studio,
+    users,
+    webhooks,
 )
 
 TABLE: Final[tuple[Operation, ...]] = (
@@ -29,6 +33,10 @@ TABLE: Final[tuple[Operation, ...]] = (
     *settings.TABLE,
     *requests.TABLE,
     *studio.TABLE,
+    *audit.TABLE,
+    *plugins.TABLE,
+    *users.TABLE,
+    *webhooks.TABLE,
 )
 
 BY_NAME: Final = {operation.name: operation for operation in TABLE}

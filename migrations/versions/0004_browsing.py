@@ -29,3 +29,5 @@ def upgrade() -> None:
         "ix_webhook_deliveries_owner_created_at", "webhook_deliveries", ["owner", "created_at"], unique=False
     )
     op.create_index("ix_tasks_account_id_ended_at", "tasks", ["account_id", "ended_at"], unique=False)
+    for name in ("operation", "user"):
+        op.create_index(f"ix_audit_{name}_created_at", "audit", [name, "created_at", "id"], unique=False)

@@ -77,7 +77,7 @@ class Ending:
     async def _new_password(self, connection: AsyncConnection) -> str | None:
         users, sessions = tables.users, tables.sessions
         found = (await connection.execute(select(users).where(users.c.id == ADMIN))).one_or_none()
-        if found is not None and not found.must_change:
+        if found is not None and found.password:
             return None
         new = {"password": self._password_hash, "must_change": False}
         if found is None:

@@ -1,7 +1,6 @@
 """The limits of an API key as options of commands, and in words."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 
@@ -9,11 +8,12 @@ import click
 import msgspec
 
 from sora2api.auth.limits import MOST_REQUESTS, UNLIMITED, Limits, Quota
+from sora2api.auth.moments import moment
+from sora2api.errors import InvalidValue
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MILLION: Final = 1_000_000
-_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 class Money(click.ParamType[int]):
@@ -32,17 +32,15 @@ class Money(click.ParamType[int]):
 
 
 class Moment(click.ParamType[float]):
-    """A time from now (30d, 12h, 90m), or the beginning of a day in UTC; as seconds since the epoch."""
+    """A time from now (30d, 12h, 90m), or a day or time in UTC; as seconds since the epoch."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, str) and value[:-1].isdecimal() and value[-1] in _UNITS:
-            return (datetime.now(UTC) + timedelta(**{_UNITS[value[-1]]: int(value[:-1])})).timestamp()
         try:
-            return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
-        except ValueError:
-            return self.fail(f"{value!r} is neither 30d, 12h or 90m nor a day, as 2027-01-31 is.", param, ctx)
+            return moment(value)
+        except InvalidValue as error:
+            return self.fail(error.message, param, ctx)
 
 
 def money(millionths: int) -> str:

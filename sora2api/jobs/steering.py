@@ -80,9 +80,7 @@ class Gate:
     async def pause(self, *, on: bool) -> None:
         """Let in no new jobs from now on, or let them in again. Raises `InvalidValue` where that is pinned."""
         if self._pinned:
-            raise InvalidValue(
-                "`paused` was given at the server's start, and holds while it runs.", param="paused"
-            )
+            raise InvalidValue("`paused` was given at the server's start, and holds while it runs.", param="paused")
         await pause(self._database, on=on)
         await self.look()
 

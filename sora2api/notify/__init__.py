@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sora2api.notify.alerts import Alerts, Trouble
+from sora2api.notify.alerts import Alerts, Told, Trouble, told
 from sora2api.notify.deliveries import Deliveries, Delivery
 from sora2api.notify.endpoints import Endpoint, Endpoints
 from sora2api.notify.events import ALERTS, EVENT_TYPES, JobEnd
@@ -20,8 +20,10 @@ __all__ = [
     "JobEnd",
     "Sender",
     "Signer",
+    "Told",
     "Trouble",
     "Webhooks",
+    "told",
 ]
 
 

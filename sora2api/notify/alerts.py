@@ -35,6 +35,7 @@ SHORT: Final = 60.0
 APART: Final = 600.0
 """The least time between two beginnings that are told of the same kind and subject."""
 EVERY: Final = 2.0
+_MOST_LISTED: Final = 100
 
 
 class Trouble(Struct, frozen=True, kw_only=True):
@@ -52,8 +53,8 @@ class Trouble(Struct, frozen=True, kw_only=True):
     patience: float = 0.0
 
 
-class _Told(Struct, frozen=True, kw_only=True):
-    """A row of the table: what was told last of a kind and subject."""
+class Told(Struct, frozen=True, kw_only=True):
+    """What was told last of a kind and subject; *ended_at* None: it is not over."""
 
     kind: str
     subject: str
@@ -61,6 +62,14 @@ class _Told(Struct, frozen=True, kw_only=True):
     since: float
     told_at: float
     ended_at: float | None = None
+
+
+async def told(database: Database) -> Sequence[Told]:
+    """What is not over, and after it what was told last, at most a hundred."""
+    order = (alerts.c.ended_at.is_not(None), alerts.c.told_at.desc())
+    async with database.reading() as connection:
+        rows = (await connection.execute(select(alerts).order_by(*order).limit(_MOST_LISTED))).mappings().all()
+    return [Told(**row) for row in rows]
 
 
 class Alerts:
@@ -78,13 +87,13 @@ class Alerts:
         self._url = url
         self._short = short
         self._apart = apart
-        self._told: dict[Key, _Told] = {}
+        self._told: dict[Key, Told] = {}
         self._noticed: dict[Key, float] = {}
 
     async def load(self) -> None:
         async with self._database.reading() as connection:
             rows = (await connection.execute(select(alerts))).mappings().all()
-        self._told = {(row["kind"], row["subject"]): _Told(**row) for row in rows}
+        self._told = {(row["kind"], row["subject"]): Told(**row) for row in rows}
 
     async def watch(self, troubles: Callable[[], Iterable[Trouble]]) -> None:
         """Look at the *troubles* every few seconds. Ends when cancelled."""
@@ -121,7 +130,7 @@ class Alerts:
         told = self._told.get(key)
         return told is not None and (told.ended_at is None or 0 <= now - told.told_at < self._apart)
 
-    async def _tell(self, changed: Sequence[_Told], said: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    async def _tell(self, changed: Sequence[Told], said: Sequence[tuple[str, dict[str, Any]]]) -> None:
         events = [alert(event_type, data) for event_type, data in said] if self._url else []
 
         async def write(connection: AsyncConnection) -> None:
@@ -139,12 +148,12 @@ class Alerts:
             self._deliveries.news.set()
 
 
-def _begun(trouble: Trouble, now: float) -> _Told:
+def _begun(trouble: Trouble, now: float) -> Told:
     since = now if trouble.since is None else trouble.since
-    return _Told(kind=trouble.kind, subject=trouble.subject, reason=trouble.reason, since=since, told_at=now)
+    return Told(kind=trouble.kind, subject=trouble.subject, reason=trouble.reason, since=since, told_at=now)
 
 
-def _data(told: _Told, *, until: float | None = None) -> dict[str, Any]:
+def _data(told: Told, *, until: float | None = None) -> dict[str, Any]:
     """What is told of it; times in whole seconds, as all of the API's."""
     data: dict[str, Any] = {"subject": told.subject, "reason": told.reason, "since": int(told.since)}
     if told.ended_at is not None:

@@ -120,6 +120,14 @@ class Deliveries:
             rows = (await connection.execute(wanted.limit(limit + 1))).mappings().all()
         return [_made(Delivery, row) for row in rows[:limit]], len(rows) > limit
 
+    async def latest(self, owner: str, *, limit: int) -> Sequence[Delivery]:
+        """The newest deliveries of an *owner*, wherever they went."""
+        order = (deliveries.c.created_at.desc(), deliveries.c.id.desc())
+        wanted = select(deliveries).where(deliveries.c.owner == owner).order_by(*order).limit(limit)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(wanted)).mappings().all()
+        return [_made(Delivery, row) for row in rows]
+
     async def get(self, delivery_id: str, *, endpoint_id: str) -> Delivery:
         wanted = select(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.endpoint_id == endpoint_id)
         async with self._database.reading() as connection:

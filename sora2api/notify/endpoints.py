@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import InvalidRequest, InvalidValue, NotFound
@@ -94,6 +94,29 @@ class Endpoints:
         async with self._database.reading() as connection:
             rows = (await connection.execute(wanted.limit(limit + 1))).all()
         return [_endpoint(row) for row in rows[:limit]], len(rows) > limit
+
+    async def of_all(self, *, after: str | None, limit: int) -> tuple[Sequence[tuple[str, Endpoint]], bool]:
+        """At most *limit* endpoints, each with its owner, behind the one *after*; and whether there are more."""
+        order = (endpoints.c.owner, endpoints.c.created_at, endpoints.c.id)
+        wanted = select(endpoints).order_by(*order).limit(limit + 1)
+        if after is not None:
+            last = await self._row_of_any(after)
+            wanted = wanted.where(tuple_(*order) > (last.owner, last.created_at, last.id))
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(wanted)).all()
+        return [(row.owner, _endpoint(row)) for row in rows[:limit]], len(rows) > limit
+
+    async def of_any(self, endpoint_id: str) -> tuple[str, Endpoint]:
+        """An endpoint of anybody, with its owner."""
+        row = await self._row_of_any(endpoint_id)
+        return row.owner, _endpoint(row)
+
+    async def _row_of_any(self, endpoint_id: str) -> Row[Any]:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(endpoints).where(endpoints.c.id == endpoint_id))).one_or_none()
+        if row is None:
+            raise _not_found()
+        return row
 
     async def change(
         self,

@@ -77,7 +77,7 @@ users = Table(
     Column("must_change", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("role", String(16), nullable=False, server_default="administrator"),
-    Column("totp", LargeBinary),
+    Column("totp", LargeBinary, info=SEALED),
     Column("recovery", LargeBinary, nullable=False, server_default="[]"),
     Column("disabled_at", Float),
 )
@@ -121,6 +121,8 @@ audit = Table(
     Column("before", LargeBinary),
     Column("after", LargeBinary),
     Index("ix_audit_created_at", "created_at", "id"),
+    Index("ix_audit_operation_created_at", "operation", "created_at", "id"),
+    Index("ix_audit_user_created_at", "user", "created_at", "id"),
 )
 
 accounts = Table(

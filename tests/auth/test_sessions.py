@@ -10,9 +10,11 @@ from sora2api.auth import passwords
 from sora2api.auth.attempts import Attempts
 from sora2api.auth.first_start import FirstStart, end_defaults
 from sora2api.auth.sessions import IDLE, LONGEST, SessionEnded, Sessions, WrongLogin
+from sora2api.auth.totp import SecondFactors
 from sora2api.errors import InvalidValue, TooManyAttempts
 from sora2api.store import tables
 from sora2api.store.database import FILE
+from sora2api.store.secrets import Secrets
 
 HOME = "http://127.0.0.1:8000"
 
@@ -38,7 +40,8 @@ async def first_start(database, folder) -> FirstStart:
 
 @pytest.fixture
 async def sessions(database, first_start, clock) -> AsyncIterator[Sessions]:
-    return Sessions(database, first_start, clock=clock, attempts=Attempts(clock=clock))
+    factors = SecondFactors(database, Secrets(b"k" * 32), clock=clock)
+    return Sessions(database, first_start, factors, clock=clock, attempts=Attempts(clock=clock))
 
 
 @pytest.fixture

@@ -17,11 +17,13 @@ from sora2api.auth.attempts import Attempts
 from sora2api.auth.first_start import FirstStart
 from sora2api.auth.keys import KeyBook
 from sora2api.auth.sessions import Sessions
+from sora2api.auth.totp import SecondFactors
 from sora2api.observe.reader import LogReader
 from sora2api.registry import discover
 from sora2api.settings import Settings
 from sora2api.store.database import FILE, Database
 from sora2api.store.migrate import migrate
+from sora2api.store.secrets import Secrets
 from sora2api.web import Panel, keys
 from sora2api.web.news import News
 from sora2api.web.office import OFFICE, Office
@@ -77,6 +79,7 @@ async def server(tmp_path: Path, migrated: Path) -> AsyncIterator[Server]:
     app[keys.SESSIONS] = Sessions(
         server.database,
         server.first_start,
+        SecondFactors(server.database, Secrets(b"k" * 32), clock=lambda: server.now),
         clock=lambda: server.now,
         attempts=Attempts(clock=lambda: server.now),
     )

@@ -21,7 +21,7 @@ def upgrade() -> None:
     )
     op.drop_index("ix_jobs_status", table_name="jobs")
     op.create_index("ix_jobs_created_at", "jobs", ["created_at", "id"], unique=False)
-    failed = sa.text("status IN ('failed', 'cancelled')")
+    failed = sa.text("status NOT IN ('queued', 'in_progress', 'completed')")
     op.create_index("ix_jobs_failed", "jobs", ["created_at", "id"], unique=False, sqlite_where=failed)
     for name in ("model", "owner", "status"):
         op.create_index(f"ix_jobs_{name}_created_at", "jobs", [name, "created_at", "id"], unique=False)

@@ -190,8 +190,8 @@ models = Table(
 
 # Jobs and what they leave.
 
-FAILED: Final = "status IN ('failed', 'cancelled')"
-"""The jobs that are in the index of those, by whose words SQLite knows it."""
+FAILED: Final = "status NOT IN ('queued', 'in_progress', 'completed')"
+"""The jobs that are in the index of those: its words, by which SQLite knows it, and which no other index answers."""
 
 jobs = Table(
     "jobs",

@@ -139,7 +139,7 @@ class Client:
             meter.sent = len(data) if isinstance(data, bytes) else 0 if data is None else data.size
             call = session.request(
                 method,
-                url,
+                self._addressed(url, token),
                 data=data,
                 headers={**self._auth(token), **headers},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=timeout),
@@ -218,7 +218,8 @@ class Client:
         if self._is_own(url):
             headers = {**self._auth(token), "Accept-Encoding": "identity", **headers}
             with self._sessions.use(route.url) as session:
-                async with session.get(url, headers=headers, allow_redirects=False) as response:
+                own = self._addressed(url, token)
+                async with session.get(own, headers=headers, allow_redirects=False) as response:
                     yield response
         elif self._fetch is None:
             raise errors.EngineFault("The engine's link leads elsewhere, which is not allowed here.")
@@ -243,6 +244,10 @@ class Client:
 
     def _is_own(self, url: URL) -> bool:
         return url.origin() == self._base.origin() if url.scheme in {"http", "https"} else False
+
+    def _addressed(self, url: URL, token: str | None) -> URL:
+        """Where a call goes: a token takes the place of the name and the password that a URL may have."""
+        return url.with_user(None) if token and self._auth_header.lower() == "authorization" else url
 
     def _auth(self, token: str | None) -> dict[str, str]:
         return {self._auth_header: f"{self._auth_scheme} {token}".strip()} if token else {}

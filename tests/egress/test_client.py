@@ -81,6 +81,17 @@ async def test_the_token_goes_as_the_engine_wants_it(sessions, serve):
     assert "Authorization" not in target.requests[1].headers
 
 
+async def test_a_token_takes_the_place_of_a_password_in_the_base_url(sessions, serve):
+    target = await serve()
+    base_url = target.url.replace("://", "://me:pa55word@")
+
+    await Client(sessions, base_url=base_url, access=Fixed("sk-1")).request("GET", "/models")
+    await Client(sessions, base_url=base_url, access=Fixed()).request("GET", "/models")
+
+    assert target.requests[0].headers["Authorization"] == "Bearer sk-1"
+    assert target.requests[1].headers["Authorization"].startswith("Basic ")
+
+
 async def test_a_refusal_that_repeats_the_token_is_passed_on_without_it(sessions, serve):
     async def refuse(request):
         said = f"Incorrect API key: {request.headers['Authorization']}"

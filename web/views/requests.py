@@ -25,6 +25,8 @@ _STAGES: Final = (
 )
 """A request's stages: each lasts from the end of the one before to the moment of that name."""
 _STATUSES: Final = (200, 400, 401, 403, 404, 409, 429, 500, 503)
+_MOST_KEYS: Final = 100
+"""So many keys are listed to choose from; of more, one is named."""
 _AT_HAND: Final = {"text", "status", "key", "since"}
 """The filters that are in sight, or have tabs."""
 
@@ -51,6 +53,7 @@ async def show(request: web.Request) -> web.Response:
         requests=found.requests,
         older=found.next,
         names=_names(desk),
+        most=_MOST_KEYS,
         filtered=asked,
         export=export,
         logged=desk.office.settings().log_requests,

@@ -22,6 +22,8 @@ from sora2api.web.pages import shell
 
 _FIRST = "sora-2"
 """The model that is chosen where none is asked for."""
+_MOST_KEYS = 100
+"""So many keys are listed to choose from; another is named in the address."""
 
 
 def routes() -> list[web.AbstractRouteDef]:
@@ -41,6 +43,7 @@ async def show(request: web.Request) -> web.Response:
         section="studio",
         session=session,
         choices=choices,
+        keys=[each for number, each in enumerate(choices.keys) if number < _MOST_KEYS or each.id == key],
         key=key,
         model=_chosen(choices, request.query.get("model") or (source.model if source else _FIRST)),
         source=source,

@@ -2,12 +2,15 @@
 
 import asyncio
 import re
+import sqlite3
 import time
 
 import httpx2
 import pytest
 from running import Running
 from served import Served, token
+
+from sora2api.store.database import FILE
 
 SECRET = "sk-sandbox"
 NOBODY = "http://127.0.0.1:9/v1"
@@ -60,6 +63,7 @@ def test_the_first_account_ends_the_defaults_and_tells_the_new_key_once(first, e
         ("POST", "/accounts/the first/disable", {}),
         ("POST", "/accounts/the first/enable", {}),
         ("POST", "/accounts/the first/test", {}),
+        ("POST", "/accounts/the first/reveal", {}),
         ("POST", "/accounts/the first/restore", {}),
         ("DELETE", "/accounts/the first", {}),
         *(("POST", f"/accounts/{many}", {"ids": ["the first"]}) for many in ("enable", "disable", "test", "remove")),
@@ -268,6 +272,22 @@ def test_only_an_administrator_exports_and_secrets_only_sealed(served):
     assert SECRET not in sealed["text"]
     wrong = admin.post("/accounts/import/preview", json={"text": sealed["text"], "passphrase": "other"})
     assert wrong.json()["error"]["param"] == "passphrase"
+
+
+def test_secrets_are_shown_to_an_administrator_alone_who_has_just_given_the_password(served):
+    account_id = served.api().get("/accounts/the first").json()["account"]["id"]
+    shown = served.api("administrator").post(f"/accounts/{account_id}/reveal")
+    page = served.page.do("accounts.reveal", id=account_id)
+
+    assert shown.json()["token"] == SECRET
+    assert SECRET in page.text  # logged in a moment ago
+    assert served.api("operator").post(f"/accounts/{account_id}/reveal").status_code == 403
+    with sqlite3.connect(served.folder / FILE) as database:
+        database.execute("UPDATE sessions SET proved_at = proved_at - 360")
+    asked = served.page.do("accounts.reveal", id=account_id)
+    sealed = served.page.post("/accounts/export", csrf=token(asked), secrets="true", passphrase="words")
+    assert {asked.url.path, sealed.url.path} == {"/admin/prove"}
+    assert SECRET not in asked.text
 
 
 def test_an_export_is_a_download(served):

@@ -22,7 +22,7 @@ from sora2api.accounts.exchange import (
     sealed,
 )
 from sora2api.errors import InvalidValue, MissingParameter
-from sora2api.web.operation import Change, Desk, Operation
+from sora2api.web.operation import Change, Desk, Operation, ProofNeeded
 from sora2api.web.operations.account_shown import in_use
 from sora2api.web.operations.accounts import FirstKey, ending_of, first_key
 from sora2api.web.words import N_
@@ -96,6 +96,8 @@ async def import_accounts(desk: Desk, asked: ImportAsked) -> Change:
 
 async def export(desk: Desk, asked: ExportAsked) -> Change:
     accounts = [account for account in in_use(desk) if not account.sandbox]
+    if asked.secrets and not desk.proved:
+        raise ProofNeeded
     if asked.secrets and not asked.passphrase:
         raise MissingParameter("Secrets are written under a passphrase only.", param="passphrase")
     if asked.secrets:

@@ -56,6 +56,17 @@ class Added(Struct, frozen=True, kw_only=True):
     issued: FirstKey | None = None
 
 
+class AccountSecrets(Struct, frozen=True, kw_only=True):
+    """What is secret of an account, as it is used; the addresses with the passwords that may be in them."""
+
+    id: str
+    name: str
+    token: str | None
+    refresh_token: str | None
+    base_url: str
+    proxy: str | None
+
+
 async def get_account(desk: Desk, asked: AccountId) -> AccountWhole:
     return await whole(desk, desk.office.accounts.named(asked.id))
 
@@ -81,6 +92,12 @@ async def change_account(desk: Desk, asked: AccountChange) -> Change:
     account = desk.office.accounts.named(asked.id)
     changes = account_given.changes(desk, account, asked)
     return await _change(desk, account, **(changes | forgotten(changes)))
+
+
+async def reveal_account(desk: Desk, asked: AccountId) -> Change:
+    account = desk.office.accounts.named(asked.id)
+    secrets = AccountSecrets(**{name: getattr(account, name) for name in AccountSecrets.__struct_fields__})
+    return Change(subject=account.name, value=secrets)
 
 
 async def enable_account(desk: Desk, asked: AccountId) -> Change:
@@ -181,6 +198,19 @@ TABLE = (
         gives=AccountView,
         role="operator",
         done=N_("Changed: {subject}."),
+    ),
+    Operation(
+        name="accounts.reveal",
+        method="POST",
+        path="/accounts/{id}/reveal",
+        summary="Show what is secret of an account",
+        does=reveal_account,
+        takes=AccountId,
+        gives=AccountSecrets,
+        role="administrator",
+        done=N_("Shown: the secrets of {subject}."),
+        shows="account_secrets.html",
+        proven=True,
     ),
     Operation(
         name="accounts.enable",

@@ -12,7 +12,7 @@ from sora2api.accounts.given import Given
 from sora2api.web import charts, driver_form, guard
 from sora2api.web.driver_form import FormField
 from sora2api.web.guard import FORM, signed_in
-from sora2api.web.operation import Desk, decode, perform
+from sora2api.web.operation import Desk, ProofNeeded, decode, perform
 from sora2api.web.operations.account_files import Exported
 from sora2api.web.operations.account_given import SECRETS
 from sora2api.web.operations.account_shown import AccountsAsked, AccountWhole, Probe, in_use, page
@@ -108,7 +108,11 @@ async def import_(request: web.Request) -> web.Response:
 
 @signed_in
 async def export(request: web.Request) -> web.Response:
-    done = await perform(BY_NAME["accounts.export"], _desk(request), request[FORM], typed=False)
+    try:
+        done = await perform(BY_NAME["accounts.export"], _desk(request), request[FORM], typed=False)
+    except ProofNeeded:
+        back = request.app.router["account_import"].url_for()
+        raise web.HTTPSeeOther(request.app.router["prove"].url_for().with_query(next=str(back))) from None
     file: Exported = done.value
     headers = {hdrs.CONTENT_DISPOSITION: f'attachment; filename="{file.name}"', hdrs.CACHE_CONTROL: "no-store"}
     return web.Response(text=file.text, content_type=file.content_type, headers=headers)

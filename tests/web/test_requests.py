@@ -97,6 +97,10 @@ def test_what_clients_wrote_is_shown_as_text(served, made):
         assert "a kite &lt;img" in page.text
 
 
+def test_an_id_that_is_searched_for_leads_to_its_page(served, refused):
+    assert served.page.get(f"/requests?text={refused}").url.path == f"/admin/requests/{refused}"
+
+
 def test_a_page_of_a_request_shows_its_stages_calls_and_bodies(served, made):
     shown = served.page.get(f"/requests/{made}").text
 

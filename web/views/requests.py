@@ -1,5 +1,6 @@
 """The log of requests: a table to search, and a page for each with its stages, calls and bodies."""
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,6 +17,8 @@ from sora2api.web.operations.requests import RequestFilters, RequestId, Requests
 from sora2api.web.pages import shell
 from sora2api.web.words import N_, gettext
 
+_ID: Final = re.compile("req_[0-9a-f]{24}")
+"""A request's id that is searched for leads to its page."""
 _STAGES: Final = (
     ("queued", N_("Taken"), "good"),
     ("submitted", N_("Waiting for an account"), "warn"),
@@ -40,6 +43,8 @@ def routes() -> list[web.AbstractRouteDef]:
 
 @signed_in
 async def show(request: web.Request) -> web.Response:
+    if _ID.fullmatch(wanted := request.query.get("text", "").strip()):
+        raise web.HTTPSeeOther(request.app.router["request"].url_for(id=wanted))
     session = guard.session(request)
     desk = guard.desk(request, user=session.user, role=session.role)
     found = await list_requests(desk, decode(RequestsAsked, request.query, typed=False))

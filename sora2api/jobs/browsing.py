@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, FromClause, Row, Select, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, FromClause, Select, TextClause, exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import NotFound
@@ -141,9 +141,9 @@ async def _count(connection: AsyncConnection, state: State) -> int:
     return counted
 
 
-def _in_state(state: State) -> ColumnElement[bool]:
+def _in_state(state: State) -> ColumnElement[bool] | TextClause:
     if state == "failed":
-        return text(FAILED)  # in the words of the index, which is known by them
+        return text(FAILED)
     return jobs.c.status == STATES[state][0]
 
 
@@ -194,8 +194,8 @@ def _meets(some: FromClause, filters: Filters, name: str) -> ColumnElement[bool]
         return or_(some.c.prompt.contains(wanted, autoescape=True), some.c.id.startswith(wanted, autoescape=True))
     if name == "account":
         return exists().where(tasks.c.job_id == some.c.id, tasks.c.account_id == wanted)
-    column: ColumnElement[Any] = some.c[name]
-    return column == wanted
+    equal: ColumnElement[bool] = some.c[name] == wanted
+    return equal
 
 
 async def _rest(connection: AsyncConnection, indexed: Select[Any]) -> Cursor | None:
@@ -244,7 +244,7 @@ async def _frames(connection: AsyncConnection, job_ids: Sequence[str]) -> Mappin
     }
 
 
-def _picture(row: Row[Any]) -> Media | None:
+def _picture(row: Any) -> Media | None:
     """The first picture that a job made, while it is kept."""
     if row.outputs is None or (row.expires_at is not None and row.expires_at < time.time()):
         return None

@@ -93,7 +93,7 @@ class Figures:
         self._over = {key: span for key, span in self._over.items() if key[0] != hours} | over
         return [found[number] for number in wanted]
 
-    async def _read(self, numbers: range, *, hours: int) -> Mapping[int, Span]:
+    async def _read(self, numbers: range, *, hours: int) -> dict[int, Span]:
         number = (figures.c.hour.op("/")(hours)).label("number")
         sums = [func.sum(figures.c[count]).label(count) for count in _COUNTS]
         wanted = select(number, figures.c.of, figures.c.name, *sums).where(figures.c.hour >= numbers.start * hours)

@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects import sqlite
 
-from sora2api.jobs.browsing import LOOKED_AT, Browsing, Filters
+from sora2api.jobs.browsing import LOOKED_AT, Browsing, Filters, _indexed, _lead
 from sora2api.store.database import FILE, Database
 from sora2api.store.migrate import migrate
-from sora2api.store.tables import FAILED
 
 MANY = LOOKED_AT + 500
 FILL = f"""
@@ -69,17 +69,19 @@ async def test_counts_end_at_what_is_worth_counting(browsing):
 
 
 @pytest.mark.parametrize(
-    ("condition", "index"),
+    ("filters", "index"),
     [
-        ("1", "ix_jobs_created_at"),
-        ("owner = 'key_1'", "ix_jobs_owner_created_at"),
-        ("model = 'sora-2'", "ix_jobs_model_created_at"),
-        ("status = 'completed'", "ix_jobs_status_created_at"),
-        (FAILED, "ix_jobs_failed"),
+        (Filters(), "ix_jobs_created_at"),
+        (Filters(owner="key_1", state="failed"), "ix_jobs_owner_created_at"),
+        (Filters(model="sora-2", since=1.0), "ix_jobs_model_created_at"),
+        (Filters(state="done"), "ix_jobs_status_created_at"),
+        (Filters(state="waiting", owner="key_1"), "ix_jobs_status_created_at"),
+        (Filters(state="failed"), "ix_jobs_failed"),
     ],
 )
-def test_each_order_has_its_index(folder, condition, index):
-    query = f"SELECT created_at, id FROM jobs WHERE {condition} ORDER BY created_at DESC, id DESC LIMIT 51"
+def test_each_order_has_its_index(folder, filters, index):
+    wanted = _indexed(filters, _lead(filters), (5.0, "video"), ascending=False).limit(51)
+    query = wanted.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
     with closing(sqlite3.connect(folder / FILE)) as database:
         plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}"))
 

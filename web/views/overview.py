@@ -141,5 +141,5 @@ def _series(counted: Sequence[Mapping[str, float]]) -> Sequence[Series]:
 def _totals(counted: Sequence[Mapping[str, float]]) -> Counter[str]:
     totals: Counter[str] = Counter()
     for each in counted:
-        totals.update(each)  # type: ignore[arg-type]
+        totals.update(each)
     return totals

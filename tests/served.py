@@ -46,11 +46,15 @@ class Served(Running):
 
 
 class Page:
-    """A browser without scripts: it keeps cookies, follows where forms lead, and says where it comes from."""
+    """A browser without scripts: it keeps cookies, follows where forms lead, and says where it comes from.
 
-    def __init__(self, url: str) -> None:
+    Its own *address* is one of this machine's.
+    """
+
+    def __init__(self, url: str, *, address: str = "127.0.0.1") -> None:
         self.url = url
-        self.client = httpx2.Client(base_url=url, timeout=30, follow_redirects=True, trust_env=False)
+        transport = httpx2.HTTPTransport(local_address=address)
+        self.client = httpx2.Client(base_url=url, timeout=30, follow_redirects=True, transport=transport)
 
     def get(self, path: str) -> httpx2.Response:
         return self.client.get(f"/admin{path}")

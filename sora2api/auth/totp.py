@@ -71,7 +71,7 @@ class SecondFactors:
         await self._write(user_id, totp=None, recovery=b"[]")
 
     async def check(self, user_id: str, code: str) -> bool:
-        """Whether a *code* is right: by the clock and not used before, or one to recover with, which then holds no more."""
+        """Whether a *code* is right: by the clock and new, or one to recover with, which then holds no more."""
         wanted = select(users.c.totp).where(users.c.id == user_id)
         async with self._database.reading() as connection:
             sealed = (await connection.execute(wanted)).scalar_one_or_none()

@@ -59,9 +59,9 @@ class Users:
 
     async def add(self, name: str, role: Role) -> tuple[User, str]:
         """A new user, and the password for the first login, which is known only now."""
-        password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        user_id, password = f"user_{secrets.token_hex(8)}", secrets.token_urlsafe(_PASSWORD_BYTES)
         values = {
-            "id": f"user_{secrets.token_hex(8)}",
+            "id": user_id,
             "name": _checked(name),
             "password": await passwords.hashed(password),
             "must_change": True,
@@ -72,7 +72,7 @@ class Users:
             await self._database.write(lambda connection: connection.execute(insert(users).values(**values)))
         except IntegrityError as error:
             raise InvalidValue(f"There is a user {values['name']!r} already.", param="name") from error
-        return await self.get(values["id"]), password
+        return await self.get(user_id), password
 
     async def change(self, user_id: str, role: Role) -> User:
         """Give a user another role, at once."""

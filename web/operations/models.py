@@ -152,8 +152,8 @@ def _view(desk: Desk, model: Model, brought: Mapping[str, str]) -> ModelView:
     }
     return ModelView(
         **plain,
-        cost_per_second=None if model.cost is None else model.cost.per_second / _MILLION,
-        cost_per_image=None if model.cost is None else model.cost.per_image / _MILLION,
+        cost_per_second=model.cost.per_second / _MILLION or None if model.cost else None,
+        cost_per_image=model.cost.per_image / _MILLION or None if model.cost else None,
         origin="mode" if mode else "built_in" if model.name in _BUILT_IN else "own",
         mode=mode,
         set=model.name in catalog.own,

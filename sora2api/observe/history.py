@@ -30,6 +30,8 @@ _BLOBS: Final = ("request", "plan", "error", "outputs", "groups", "parameters", 
 _TRIED: Final = ("asked_at", "intended_at", "submitted_at", "progressed_at", "made_at", "ended_at")
 _FILE: Final = ("id", "role", "kind", "bytes", "content_type", "width", "height", "seconds", "created_at", "expires_at")
 _DELIVERY: Final = ("id", "endpoint_id", "url", "status", "attempts", "status_code", "error", "created_at", "ended_at")
+_END_WITHIN: Final = 3600.0
+"""So near to a job's end, in seconds, lie the deliveries that tell of it: they are written in one transaction."""
 _LISTED: Final = ("id", "status", "kind", "mode", "model", "engine", "created_at", "completed_at")
 
 Row = dict[str, Any]
@@ -179,8 +181,12 @@ def _files(job_id: str) -> Select[Any]:
 def _deliveries(job: Row) -> Select[Any]:
     """What was told of the job's end: the events name it."""
     named = func.instr(webhook_deliveries.c.body, literal(f'"id":"{job["id"]}"'.encode())) > 0
+    end = job["completed_at"] or 0.0
+    then = webhook_deliveries.c.created_at.between(end - _END_WITHIN, end + _END_WITHIN)
     wanted = select(*(webhook_deliveries.c[name] for name in _DELIVERY))
-    return wanted.where(webhook_deliveries.c.owner == job["owner"], named).order_by(webhook_deliveries.c.created_at)
+    return wanted.where(webhook_deliveries.c.owner == job["owner"], then, named).order_by(
+        webhook_deliveries.c.created_at
+    )
 
 
 async def _calls(connection: AsyncConnection, job_id: str) -> Sequence[MadeCall]:

@@ -15,6 +15,7 @@ COMMANDS = {
     "secrets": "The key that secrets are sealed with, and what alerts are signed with: rotate, alerts.",
     "job": "The jobs that clients asked for: list, show, pause, resume, cancel.",
     "log": "The requests of clients, and the calls to engines made for them: list, show, export.",
+    "settings": "The settings: list, get, set, unset.",
     "plugin": "The plugins that are installed, and what became of each.",
 }
 

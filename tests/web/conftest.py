@@ -62,7 +62,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("served")) as served:
+    with Served(tmp_path_factory.mktemp("served"), "--fetch-allow", "127.0.0.0/8") as served:
         asyncio.run(served.prepare())
         yield served
 

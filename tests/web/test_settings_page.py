@@ -73,7 +73,9 @@ def test_a_pinned_setting_can_only_be_read(served):
     assert "command line" in refused.json()["error"]["message"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("tries", 0), ("tries", "x"), ("strategy", "best"), ("fetch_allow", "me")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("tries", 0), ("tries", "x"), ("strategy", "best"), ("trusted_proxies", "me")]
+)
 def test_a_wrong_value_is_refused_at_its_field(served, name, value):
     refused = served.api().patch(f"/settings/{name}", json={"value": value})
 
@@ -82,12 +84,12 @@ def test_a_wrong_value_is_refused_at_its_field(served, name, value):
 
 
 def test_lists_and_switches_can_be_set_by_a_form(served):
-    served.page.do("settings.set", name="fetch_allow", value="10.0.0.0/8, 192.168.0.0/16")
+    served.page.do("settings.set", name="cors_origins", value="https://a.example, https://b.example")
     served.page.do("settings.set", name="chat_chores", value="false")
 
-    assert setting(served, "fetch_allow")["later"] == ["10.0.0.0/8", "192.168.0.0/16"]
+    assert setting(served, "cors_origins")["later"] == ["https://a.example", "https://b.example"]
     assert setting(served, "chat_chores")["later"] is False
-    for name in ("fetch_allow", "chat_chores"):
+    for name in ("cors_origins", "chat_chores"):
         served.api().delete(f"/settings/{name}")
 
 

@@ -10,6 +10,7 @@ from babel.messages import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
+from sora2api.settings import table
 from sora2api.web.words import LANGUAGES, SOURCE
 
 HERE: Final = files("sora2api.web")
@@ -26,13 +27,15 @@ msgstr ""
 
 
 def words() -> Catalog:
-    """All that the pages and operations say in words."""
+    """All that the pages, the operations and the settings say in words."""
     found = Catalog()
     for folder in (".", "operations", "views", "templates"):
         for file in sorted((HERE / folder).iterdir(), key=lambda file: file.name):
             method = _METHODS.get(Path(file.name).suffix)
             if method is not None:
                 _add(found, file, f"{folder}/{file.name}".removeprefix("./"), method)
+    for setting in table():
+        found.add(setting.help, locations=[("settings.py", 0)])
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, FromClause, Select, TextClause, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, FromClause, Select, TextClause, func, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import NotFound
@@ -136,7 +136,8 @@ class Browsing:
 
 
 async def _count(connection: AsyncConnection, state: State) -> int:
-    some = select(jobs.c.id).where(_in_state(state)).limit(COUNTED).subquery()
+    """Counted in the order of time, so that the index is used which has them in it."""
+    some = _indexed(Filters(state=state), "state", None, ascending=False).limit(COUNTED).subquery()
     counted: int = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
     return counted
 
@@ -193,7 +194,8 @@ def _meets(some: FromClause, filters: Filters, name: str) -> ColumnElement[bool]
     if name == "text":
         return or_(some.c.prompt.contains(wanted, autoescape=True), some.c.id.startswith(wanted, autoescape=True))
     if name == "account":
-        return exists().where(tasks.c.job_id == some.c.id, tasks.c.account_id == wanted)
+        makers = select(tasks.c.account_id).where(tasks.c.job_id == some.c.id)
+        return literal(wanted).in_(makers)  # not `exists`, which may go through all tasks of the account
     equal: ColumnElement[bool] = some.c[name] == wanted
     return equal
 

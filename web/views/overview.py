@@ -12,7 +12,7 @@ from msgspec import Struct
 from sora2api.auth.first_start import DEFAULT_SECRET, FILE
 from sora2api.jobs.figures import Span
 from sora2api.web import guard
-from sora2api.web.charts import HUES, Chart, Series, bars, lines
+from sora2api.web.charts import Chart, Series, bars, lines
 from sora2api.web.guard import CALLER, signed_in
 from sora2api.web.keys import FIRST_START
 from sora2api.web.operation import Nothing
@@ -23,6 +23,8 @@ from sora2api.web.words import gettext, ngettext
 Tone = Literal["good", "warn", "bad"]
 
 _MILLION: Final = 1_000_000
+_SERIES: Final = 4
+"""More kinds than that are not told apart at a glance."""
 
 
 class StatusLine(Struct, frozen=True):
@@ -130,7 +132,7 @@ def charts(spans: Sequence[Span], form: str) -> Sequence[Chart]:
 def _series(counted: Sequence[Mapping[str, float]]) -> Sequence[Series]:
     """A series for each of the names that there is most of, and one for all others."""
     names = [name for name, _ in _totals(counted).most_common()]
-    shown = names if len(names) <= len(HUES) else names[: len(HUES) - 1]
+    shown = names if len(names) <= _SERIES else names[: _SERIES - 1]
     series = [Series(name, [each.get(name, 0) for each in counted]) for name in shown]
     if len(shown) < len(names):
         others = [sum(value for name, value in each.items() if name not in shown) for each in counted]

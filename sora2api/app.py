@@ -45,6 +45,7 @@ from sora2api.store.database import Database
 from sora2api.web import keys as panel_keys
 from sora2api.web.news import News
 from sora2api.web.office import OFFICE, Office
+from sora2api.web.openapi import described
 from sora2api.web.sources import SharedVideos
 
 _ENGINE_FIELDS: Final = ("seed", "negative_prompt", "fps", "num_frames", "num_inference_steps", "guidance_scale")
@@ -92,7 +93,7 @@ def _application(services: Services, health: Health) -> web.Application:
     app.on_response_prepare.append(stamp)
     app[SERVICES] = services
     health.add_routes(app)
-    add_routes(app)
+    add_routes(app, also=described())
     Cors(services.settings.cors_origins).set_up(app)
     return app
 

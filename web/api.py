@@ -16,6 +16,7 @@ from sora2api.web.operation import Change, Desk, Download, Operation, perform
 from sora2api.web.table import TABLE
 
 ROOT: Final = "/api/v1"
+UPLOADS: Final = "/studio/files"
 _LARGEST: Final = 16 * 1024 * 1024
 _PIECE: Final = 64 * 1024
 """About so many characters of a file are sent at a time."""
@@ -30,7 +31,7 @@ def app() -> web.Application:
     application = web.Application(middlewares=[errors_as_json, guard.identify], client_max_size=_LARGEST)
     for operation in TABLE:
         application.router.add_route(operation.method, operation.path, _handler(operation))
-    application.router.add_post("/studio/files", _keep_file)
+    application.router.add_post(UPLOADS, _keep_file)
     application.on_response_prepare.append(guard.harden)
     return application
 

@@ -47,6 +47,7 @@ class Shown(Struct, frozen=True):
     path: str
     tag: str
     summary: str
+    note: str
     parameters: list[Field]
     bodies: dict[str, list[Words]]
     replies: dict[str, list[Words]]
@@ -111,6 +112,7 @@ def _shown(path: str, method: str, operation: Mapping[str, Any]) -> Shown:
         path=path,
         tag=operation["tags"][0],
         summary=operation["summary"],
+        note=operation.get("description", ""),
         parameters=parameters,
         bodies=_contents(operation.get("requestBody", {})),
         replies=_contents(operation["responses"]["200"]),

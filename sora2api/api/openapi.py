@@ -87,6 +87,13 @@ def document(operations: Sequence[Operation], *, prefix: str) -> dict[str, Any]:
     }
 
 
+def joined(document: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The *document* with the paths of the *other*, and its components of each kind."""
+    components = document["components"]
+    added = {kind: components.get(kind, {}) | named for kind, named in other["components"].items()}
+    return {**document, "paths": document["paths"] | other["paths"], "components": components | added}
+
+
 def _described(operation: Operation, method: str, schemas: Mapping[str, Any]) -> dict[str, Any]:
     name = (
         operation.handler.__name__ if method == operation.method else f"{method.lower()}_{operation.handler.__name__}"

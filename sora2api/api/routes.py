@@ -1,6 +1,7 @@
 """The table of the API's paths, each under /v1 and, for code written for Azure, under /openai/v1."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -8,7 +9,7 @@ from sora2api.api import characters, chat, docs, files, images, models, shapes, 
 from sora2api.api.limits import tell_limits
 from sora2api.api.messages import Chat
 from sora2api.api.middlewares import PREFIXES, keyed, mark, time_reply
-from sora2api.api.openapi import EVENTS, MEDIA, Operation, document
+from sora2api.api.openapi import EVENTS, MEDIA, Operation, document, joined
 from sora2api.media.links import PREFIX
 
 TABLE: Final = (
@@ -215,7 +216,8 @@ TABLE: Final = (
 )
 
 
-def add_routes(app: web.Application) -> None:
+def add_routes(app: web.Application, *, also: Mapping[str, Any]) -> None:
+    """*also* holds the paths that the document tells of beside the API's own, and their components."""
     for prefix in PREFIXES:
         for operation in TABLE:
             for method in operation.methods:
@@ -224,4 +226,4 @@ def add_routes(app: web.Application) -> None:
     app.on_response_prepare.append(tell_limits)
     app.on_response_prepare.append(time_reply)
     app.router.add_get(PREFIX + "/{token}/{file}", videos.link)
-    docs.add_routes(app, document(TABLE, prefix=PREFIXES[0]))
+    docs.add_routes(app, joined(document(TABLE, prefix=PREFIXES[0]), also))

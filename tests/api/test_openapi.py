@@ -11,6 +11,9 @@ import pytest
 from openapi_spec_validator import validate
 
 from sora2api.api.routes import TABLE
+from sora2api.web.table import TABLE as OPERATIONS
+
+ADMIN = "/admin/api/v1"
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +32,10 @@ def test_it_is_valid_openapi_3_1(document):
 
 def test_it_tells_of_every_path_and_of_no_other(document):
     told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    ours = {(method, _path(row.path)) for row in TABLE for method in row.methods}
+    admin = {(operation.method, ADMIN + operation.path) for operation in OPERATIONS}
 
-    assert told == {(method, _path(row.path)) for row in TABLE for method in row.methods}
+    assert told == ours | admin | {("POST", f"{ADMIN}/studio/files")}
 
 
 def test_every_operation_tells_of_its_reply_and_its_errors(document):

@@ -135,7 +135,7 @@ TABLE = (
         summary="The log of requests as a file: JSON Lines, or CSV",
         does=export_requests,
         takes=RequestsExported,
-        gives=None,
+        gives=Download,
     ),
     Operation(
         name="requests.get",

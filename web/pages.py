@@ -22,7 +22,7 @@ from yarl import URL
 from sora2api.auth.sessions import Session
 from sora2api.observe.requests import REQUEST_ID
 from sora2api.web.browsers import browser
-from sora2api.web.words import LANGUAGE, LANGUAGES, choose, gettext, ngettext
+from sora2api.web.words import LANGUAGE, LANGUAGES, gettext, ngettext
 
 SAID: Final = "sora2api_said"
 """The cookie that carries what is said of a form to the page after it."""
@@ -93,7 +93,6 @@ def compile_all(templates: jinja2.Environment) -> None:
 def page(request: web.Request, template: str, *, status: int = 200, **context: Any) -> web.Response:
     """The HTML page of a *template*. Never stored: it may show what the next user of the browser must not see."""
     theme = request.cookies.get(THEME_COOKIE, "")
-    LANGUAGE.set(choose(request))
     HERE.set(request.rel_url)
     shown = context | {
         "theme": theme if theme in THEMES else "system",

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from aiohttp import web
 
 from sora2api.registry import API_VERSION, App
-from sora2api.web import api, forms, guard, live, login, pages, share
+from sora2api.web import api, forms, guard, live, login, pages, share, words
 from sora2api.web.views import (
     accounts,
     audit,
@@ -43,7 +43,7 @@ class Panel(App):
 
 
 def _admin() -> web.Application:
-    app = web.Application(middlewares=[guard.errors_as_pages, guard.identify, guard.refuse_forgeries])
+    app = web.Application(middlewares=[words.speak, guard.errors_as_pages, guard.identify, guard.refuse_forgeries])
     _set_up(app)
     live.set_up(app)
     app.add_routes(
@@ -72,7 +72,7 @@ def _admin() -> web.Application:
 
 
 def _shares() -> web.Application:
-    app = web.Application(middlewares=[guard.errors_as_pages])
+    app = web.Application(middlewares=[words.speak, guard.errors_as_pages])
     _set_up(app)
     app.add_routes(share.routes())
     return app

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from babel import negotiate_locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -41,6 +42,13 @@ def choose(request: web.Request) -> str:
     wanted = [part.split(";")[0].strip() for part in request.headers.get("Accept-Language", "").split(",")]
     found = negotiate_locale([name for name in wanted if name], tuple(LANGUAGES), sep="-")
     return found or next((name[:2] for name in wanted if name[:2] in LANGUAGES), SOURCE)
+
+
+@web.middleware
+async def speak(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Have all that a request is answered with in the reader's language."""
+    LANGUAGE.set(choose(request))
+    return await handler(request)
 
 
 def gettext(message: str) -> str:

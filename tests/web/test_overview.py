@@ -43,6 +43,14 @@ def test_a_new_server_is_well_and_teaches_the_first_request(fresh):
     assert len(shown) < 40_000
 
 
+def test_the_first_page_of_a_connection_is_wholly_in_the_readers_language(fresh):
+    cookies = {**fresh.page.client.cookies, "sora2api_language": "ru"}
+    shown = httpx2.get(f"{fresh.url}/admin/", cookies=cookies, trust_env=False).text
+
+    assert "<strong>Всё в порядке.</strong>" in shown
+    assert "Обзор" in shown
+
+
 def test_what_was_made_is_counted_in_the_hour_and_the_day(fresh):
     before = overview(fresh)
 

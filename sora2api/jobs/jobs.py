@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractContextManager, aclosing, suppress
 from typing import Final
 
-from sqlalchemy import func, select
-
 from sora2api.accounts import Pool
 from sora2api.auth.limits import UNLIMITED, Limits
 from sora2api.errors import Draining, IntakePaused, NotFound, QueueFull, Starting
@@ -25,7 +23,7 @@ from sora2api.jobs.tally import Tally
 from sora2api.media.store import Arrival, MediaStore
 from sora2api.modes import Ended, Media, Request
 from sora2api.store.database import Database
-from sora2api.store.tables import assets, jobs
+from sora2api.store.tables import assets
 
 ONCE: Final = Once()
 """A request that says nothing of being sent again."""
@@ -337,9 +335,3 @@ class Jobs:
             self._recent.pop(job_id, None)
         await self._requests.forget()
         return len(gone) + await self._cleaner.files(in_use=in_use)
-
-    async def counts(self) -> dict[str, int]:
-        """How many jobs there are in each state."""
-        wanted = select(jobs.c.status, func.count().label("jobs")).group_by(jobs.c.status)
-        async with self._database.reading() as connection:
-            return {row.status: row.jobs for row in await connection.execute(wanted)}

@@ -3,6 +3,7 @@
 import logging
 import random
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -76,17 +77,17 @@ class Note:
         return self.method not in _ASKING or self.code is not None
 
 
-class Log:
+class Log(ABC):
     """What takes the notes. `cut` makes of a body what may be kept of it."""
 
-    def cut(self, body: Any) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    def cut(self, body: Any) -> bytes: ...
 
-    def add(self, note: Note) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def add(self, note: Note) -> None: ...
 
-    async def forget(self, job_id: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def forget(self, job_id: str) -> None: ...
 
 
 LOG: Final = web.AppKey("LOG", Log)

@@ -88,6 +88,15 @@ class Watched:
             await context.close()
 
 
+async def settle_in(browser: Browser, panel: Panel) -> None:
+    """The first login to a *panel*; its pages are logged in from then on."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await log_in(page, panel.url)
+    panel.login = await context.storage_state()
+    await context.close()
+
+
 async def log_in(page: Page, url: str) -> None:
     """The first login, with the new password that it asks for."""
     await page.goto(f"{url}/admin/")

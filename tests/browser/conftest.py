@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from browsing import CHROMIUM, OPTIONS, Open, Panel, Watched, log_in
+from browsing import CHROMIUM, OPTIONS, Open, Panel, Watched, settle_in
 from playwright.async_api import Browser, async_playwright
 from pytest_asyncio import is_async_test
 from running import Running
@@ -37,11 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def panel(chromium: Browser, served: Panel) -> Panel:
     """The server, with its first login behind it."""
-    context = await chromium.new_context()
-    page = await context.new_page()
-    await log_in(page, served.url)
-    served.login = await context.storage_state()
-    await context.close()
+    await settle_in(chromium, served)
     return served
 
 

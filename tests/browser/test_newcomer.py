@@ -1,6 +1,6 @@
 """Somebody new, with a server just started, a browser and no documentation, comes to videos, an engine and a key.
 
-Everything is found by what is written on it. With SORA2API_SCREENSHOTS=FOLDER the pictures are taken on the way.
+Everything is found by what is written on it. With SCREENSHOTS=FOLDER the pictures are taken on the way.
 """
 
 import re
@@ -97,7 +97,7 @@ async def makes_a_storyboard(page: Page) -> None:
     await expect(made.locator("video")).to_be_visible(timeout=MADE)
     await expect(made).to_contain_text("storyboard")
     assert round(await made.locator("video").evaluate("video => video.duration")) == len(SHOTS)
-    await picture(page, "studio")
+    await picture(page, "studio", height=1180)
 
 
 async def sees_how_it_went(page: Page) -> None:
@@ -109,9 +109,11 @@ async def sees_how_it_went(page: Page) -> None:
 async def connects_an_engine(page: Page, engine: Running) -> None:
     await go_to(page, "Overview")
     await page.get_by_role("link", name="Connect an engine").click()
+    await arrives(page, "Which engine is it?")
     await page.get_by_role("link", name="sora2api sandbox").click()
+    await arrives(page, "Where is sora2api sandbox?")
     await page.get_by_role("textbox", name="URL").fill(f"{engine.url}/v1")
-    await page.get_by_label("Token", exact=False).first.fill(ENGINE_KEY)
+    await page.get_by_label(re.compile("^Token")).fill(ENGINE_KEY)
     await page.get_by_role("textbox", name=re.compile("^Name")).fill("Engine of my own")
     await page.get_by_role("button", name="Test").click()
     await expect(page.get_by_text("answers in")).to_be_visible()
@@ -156,6 +158,13 @@ async def looks_at_everything(page: Page) -> None:
 
 async def go_to(page: Page, section: str) -> None:
     await page.get_by_role("navigation", name="Panel").get_by_role("link", name=section, exact=True).click()
+    await arrives(page, section)
+
+
+async def arrives(page: Page, heading: str) -> None:
+    """The page of that heading is there, its scripts too: nobody is as fast as to use it before."""
+    await expect(page.get_by_role("heading", level=1, name=heading)).to_be_attached()
+    await expect(page.locator("html.scripted")).to_be_attached()
 
 
 async def asks_for_little(page: Page) -> None:

@@ -113,7 +113,7 @@ async def connects_an_engine(page: Page, engine: Running) -> None:
     await page.get_by_role("link", name="sora2api sandbox").click()
     await arrives(page, "Where is sora2api sandbox?")
     await page.get_by_role("textbox", name="URL").fill(f"{engine.url}/v1")
-    await page.get_by_label(re.compile("^Token")).fill(ENGINE_KEY)
+    await page.get_by_label(re.compile(r"^\s*Token")).fill(ENGINE_KEY)
     await page.get_by_role("textbox", name=re.compile("^Name")).fill("Engine of my own")
     await page.get_by_role("button", name="Test").click()
     await expect(page.get_by_text("answers in")).to_be_visible()

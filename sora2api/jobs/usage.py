@@ -111,9 +111,7 @@ class UsageBook:
 
     async def in_flight(self, key_id: str) -> int:
         """How many jobs of a key are not over."""
-        wanted = select(func.count()).where(jobs.c.owner == key_id, jobs.c.status.in_(("queued", "in_progress")))
-        async with self._database.reading() as connection:
-            return (await connection.execute(wanted)).scalar_one()
+        return (await self.in_flight_of([key_id])).get(key_id, 0)
 
     async def by_key_and_day(self, *, since: str) -> Sequence[tuple[str, str, Use]]:
         """Key, day, and what was made, from the day *since* on."""
@@ -135,11 +133,14 @@ class UsageBook:
         return found
 
     async def in_flight_of(self, key_ids: Collection[str]) -> Mapping[str, int]:
-        """How many jobs are not over of each of these keys; those that have none are left out."""
-        unfinished = jobs.c.status.in_(("queued", "in_progress"))
-        wanted = select(jobs.c.owner, func.count().label("number")).where(unfinished, jobs.c.owner.in_(key_ids))
+        """How many jobs are not over of each of these keys; those that have none are left out.
+
+        The unfinished jobs of all are counted: by its owners, SQLite would go through all jobs that a key ever had.
+        """
+        wanted = select(jobs.c.owner, func.count().label("number")).group_by(jobs.c.owner)
+        wanted = wanted.where(jobs.c.status.in_(("queued", "in_progress")))
         async with self._database.reading() as connection:
-            return {row.owner: row.number for row in await connection.execute(wanted.group_by(jobs.c.owner))}
+            return {row.owner: row.number for row in await connection.execute(wanted) if row.owner in key_ids}
 
     async def summed(self, by: By, *, since: str = "", until: str = "9999") -> Sequence[Usage]:
         """What was made from the day *since* to the day *until*, both included, summed *by* one thing."""

@@ -96,6 +96,7 @@ async def makes_a_storyboard(page: Page) -> None:
     made = result(page, SHOTS[2])
     await expect(made.locator("video")).to_be_visible(timeout=MADE)
     await expect(made).to_contain_text("storyboard")
+    assert await made.locator("video").evaluate(PLAYED) > 0.2
     assert round(await made.locator("video").evaluate("video => video.duration")) == len(SHOTS)
     await picture(page, "studio", height=1180)
 

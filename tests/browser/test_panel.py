@@ -19,6 +19,7 @@ async def sections(page: Page) -> list[str]:
 
 
 async def list_proxy(page: Page, name: str) -> None:
+    await page.locator("a[href*='open=new']").first.click()
     await page.fill("[name=name]", name)
     await page.fill("[name=url]", "http://proxy.example:3128")
     await page.click("form[action$='/proxies.add'] button")
@@ -81,7 +82,7 @@ async def test_a_form_is_sent_where_it_stands_and_what_it_did_can_be_undone(open
 
 async def test_an_error_stands_at_the_field_it_is_about(pages: Watched):
     pages.expected = ("400",)
-    page = await pages.open("/admin/proxies")
+    page = await pages.open("/admin/proxies?open=new")
     await page.fill("[name=name]", "none")
     await page.fill("[name=url]", "http://proxy.example")
     await page.click("form[action$='/proxies.add'] button")
@@ -94,7 +95,8 @@ async def test_an_error_stands_at_the_field_it_is_about(pages: Watched):
 async def test_what_cannot_be_undone_asks_for_the_name(open_page: Open):
     page = await open_page("/admin/proxies")
     await list_proxy(page, "doomed")
-    await row(page, "doomed").get_by_role("button", name="Remove").click()
+    await row(page, "doomed").get_by_role("link").click()
+    await page.locator("#drawer").get_by_role("button", name="Remove").click()
     yes = page.get_by_role("button", name="Yes, do it")
     await page.locator("dialog input").fill("another")
     await expect(yes).to_be_disabled()
@@ -110,6 +112,7 @@ async def test_another_page_sees_a_change_without_reloading(open_page: Open):
     changed = await open_page("/admin/proxies")
     await list_proxy(changed, "told")
 
+    await seen.get_by_role("button", name="1 new").click()
     await expect(row(seen, "told")).to_be_visible()
     assert await seen.evaluate("window.same")
 

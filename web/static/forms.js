@@ -1,5 +1,6 @@
 // Forms that do an operation: sent where they stand, what is wrong shown at its field, what was done said with its undo.
 import { csrf, morph, read, root, show, words } from "./page.js";
+import { visit } from "./visit.js";
 
 const SHOWN = 10_000;
 const KEPT = "said";
@@ -86,7 +87,8 @@ async function done(form, answer, said) {
   }
   form?.reset();
   toast(said.text, { undo: said.undo });
-  show(await read());
+  if (next) await visit(next, { replace: true });
+  else show(await read());
 }
 
 /** Show an error at the field that it names. */

@@ -66,6 +66,7 @@ async def test_every_section_is_light(open_page: Open):
 
         assert weights[SCRIPT] > 0
         assert {kind: weights[kind] for kind, most in LIGHT.items() if weights[kind] >= most} == {}, path
+        await page.close()
 
 
 async def test_a_form_is_sent_where_it_stands_and_what_it_did_can_be_undone(open_page: Open):

@@ -68,6 +68,10 @@ def filled(tmp_path_factory) -> Kept:
             " updated_at) VALUES ('w', 'o', 'n', 'http://127.0.0.1:9/', '[]', ?, ?, '', 0, 0)",
             (vault.seal("whsec_new"), vault.seal("whsec_old")),
         )
+        database.execute(
+            "INSERT INTO users (id, name, password, must_change, created_at, totp) VALUES ('u', 'u', '', 0, 0, ?)",
+            (vault.seal("JBSWY3DPEHPK3PXP"),),
+        )
     return Kept(folder, key)
 
 
@@ -84,6 +88,7 @@ SEALED = {
     "proxies.url": PROXY,
     "webhook_endpoints.secret": "whsec_new",
     "webhook_endpoints.old_secret": "whsec_old",
+    "users.totp": "JBSWY3DPEHPK3PXP",
 }
 
 

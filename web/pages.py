@@ -66,7 +66,7 @@ def set_up(app: web.Application, *, static: str) -> None:
         "span": span,
         "ago": ago,
         "middle": middle,
-            "browser": browser,
+        "browser": browser,
     }
     templates = aiohttp_jinja2.setup(
         app,

@@ -74,8 +74,8 @@ class Fetches:
     async def _fetch(self, task: TaskRecord, state: TaskState, output: Remote, target: Path) -> Arrival:
         """One file. A transfer that breaks goes on where it broke; a file that is damaged is fetched anew.
 
-        While the engine does not let the account in, it waits: what is made, and maybe paid for, is not given up as long
-        as the token may be mended. The job's deadline bounds that.
+        While the engine does not let the account in, it waits: what is made, and maybe paid for, is not given up as
+        long as the token may be mended. The job's deadline bounds that.
         """
         tries = 1 if output.data is not None else _TRIES
         length = attempt = refusals = 0

@@ -108,13 +108,15 @@ def test_each_place_in_the_events_of_a_job_that_is_over_can_be_gone_on_from(rig)
 
 @pytest.mark.slow
 def test_a_reader_whose_server_dies_while_it_waits_goes_on_with_the_next(rig):
-    rig.start_sandbox("--delay", "3")
+    rig.start_sandbox("--delay", "8")
     rig.connect()
     rig.start_server()
     reader = Reader(rig, rig.ask("a pier"))
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(reader.read, cut_after=1_000_000)
-        time.sleep(1)
+        deadline = time.monotonic() + 30
+        while not reader.last and time.monotonic() < deadline:
+            time.sleep(0.05)
         rig.server.kill()
         reading.result(timeout=30)
     assert reader.last

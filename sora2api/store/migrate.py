@@ -1,7 +1,9 @@
 """Bringing a database to the schema of this program, after a copy of it was made."""
 
+import fcntl
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event
@@ -22,15 +24,19 @@ def migrate(folder: Path) -> None:
     path = folder / FILE
     if current(path) == HEAD:
         return
+    with _one_at_a_time(folder):
+        if current(path) != HEAD:
+            _brought_up(path)
+
+
+def _brought_up(path: Path) -> None:
     engine = create_engine(f"sqlite:///{path}")
     event.listen(engine, "connect", lambda dbapi, _record: configure(dbapi))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         with engine.begin() as connection:
-            found = current(path)
-            if found != HEAD:
-                _copy(path, found)
-                _upgrade(connection)
+            _copy(path, current(path))
+            _upgrade(connection)
     finally:
         engine.dispose()
     path.chmod(0o600)
@@ -49,6 +55,14 @@ def current(path: Path) -> str | None:
     if row[0] not in REVISIONS:
         raise NewerDatabase(f"The database is at revision {row[0]}; this program knows up to {HEAD}.")
     return str(row[0])
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait for others who migrate: SQLite does not wait for them where a new database is set to WAL."""
+    with (folder / "migrate.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _copy(path: Path, found: str | None) -> None:

@@ -6,6 +6,7 @@ import click
 
 COMMANDS = {
     "serve": "Run the server.",
+    "generate": "Have an image or a video made by any server in the OpenAI shape, into a file.",
     "sandbox": "Run the sandbox engine alone.",
     "account": "The accounts at engines: add, change, list, show, test, remove, enable, disable, import, export.",
     "proxy": "The proxies of accounts: add, list, remove, enable, disable, test.",
@@ -16,6 +17,9 @@ COMMANDS = {
     "job": "The jobs that clients asked for: list, show, pause, resume, cancel.",
     "log": "The requests of clients, and the calls to engines made for them: list, show, export.",
     "settings": "The settings: list, get, set, unset.",
+    "backup": "Back the data directory up, while the server runs.",
+    "restore": "Put a backup back.",
+    "db": "The database: current, upgrade, vacuum, check.",
     "plugin": "The plugins that are installed, and what became of each.",
 }
 

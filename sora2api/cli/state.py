@@ -7,27 +7,31 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
-import orjson
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from sora2api.cli.ending import CommandFailed, print_json
 from sora2api.errors import Sora2ApiError
 from sora2api.settings import Loaded, Settings, data_folder, load
 from sora2api.store.chosen import chosen
 from sora2api.store.database import FILE, Database
 from sora2api.store.migrate import migrate
 
+__all__ = (
+    "CommandFailed",
+    "load_settings",
+    "open_state",
+    "plugins_folder",
+    "print_json",
+    "print_table",
+    "run",
+    "state_options",
+)
+
 T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class CommandFailed(click.ClickException):
-    """Ends a command with `error: …` and status 1."""
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"error: {self.message}", file=file, err=True)
 
 
 def state_options(function: Function) -> Function:
@@ -107,10 +111,6 @@ def run(command: Coroutine[Any, Any, T], *, loop_factory: Callable[[], asyncio.A
         raise CommandFailed(f"The database: {error}") from error
     except (Sora2ApiError, OSError) as error:
         raise CommandFailed(str(error)) from error
-
-
-def print_json(data: Any) -> None:
-    click.echo(orjson.dumps(data))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:

@@ -51,6 +51,7 @@ RULES = {
     "media": ("store", "egress", "modes", *OPEN),  # `Media`, the word for a kept file, is part of the contract
     "auth": ("store", "egress", *OPEN),
     "notify": ("store", "egress", *OPEN),
+    "backup": ("store", "media.places", "migrations:", *OPEN),
     "observe": ("store", "egress", *OPEN),
     "sandbox": ("media.sniff", "media.pictures", "media.clips", "media.workshop", *OPEN),
     "registry": ("modes", "drivers:", *OPEN),

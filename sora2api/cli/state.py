@@ -3,16 +3,15 @@
 import asyncio
 import os
 import pwd
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sora2api.cli.ending import CommandFailed, print_json
+from sora2api.cli.failures import failures_told
 from sora2api.errors import Sora2ApiError
 from sora2api.settings import Loaded, Settings, data_folder, load
 from sora2api.store.chosen import chosen
@@ -102,15 +101,8 @@ def become_owner(folder: Path) -> None:
 
 def run(command: Coroutine[Any, Any, T], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> T:
     """Run a command to its end; what goes wrong becomes one line, not a traceback."""
-    try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            return runner.run(command)
-    except DBAPIError as error:
-        raise CommandFailed(f"The database: {error.orig}") from error
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        raise CommandFailed(f"The database: {error}") from error
-    except (Sora2ApiError, OSError) as error:
-        raise CommandFailed(str(error)) from error
+    with failures_told(), asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(command)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import DiskFull, Gone, InvalidImage, InvalidVideo, NotFound, TooLarge
 from sora2api.media import clips, pictures
+from sora2api.media.places import FOLDER, place
 from sora2api.media.sniff import Sniffed, sniff
 from sora2api.media.workshop import Workshop
 from sora2api.modes import Kind, Media
@@ -64,7 +65,8 @@ class MediaStore:
 
     def __init__(self, folder: Path, database: Database, workshop: Workshop, *, reserve: int) -> None:
         self.workshop = workshop
-        self._files = folder / "media"
+        self._folder = folder
+        self._files = folder / FOLDER
         self._scratch = folder / "scratch"
         self._database = database
         self._reserve = reserve
@@ -269,7 +271,7 @@ class MediaStore:
         return total
 
     def _place(self, sha256: str) -> Path:
-        return self._files / sha256[:2] / sha256
+        return self._folder / place(sha256)
 
 
 async def record(

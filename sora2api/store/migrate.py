@@ -53,7 +53,10 @@ def current(path: Path) -> str | None:
     if row is None:
         return None
     if row[0] not in REVISIONS:
-        raise NewerDatabase(f"The database is at revision {row[0]}; this program knows up to {HEAD}.")
+        raise NewerDatabase(
+            f"The database is at revision {row[0]}; this program knows up to {HEAD}: use the version that made it,"
+            " a newer one, or a backup from before."
+        )
     return str(row[0])
 
 
@@ -65,13 +68,15 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         yield
 
 
+def copy_of(path: Path) -> Path:
+    """Where the copy of the database at *path* lies that was made before it came to this program's schema."""
+    return path.with_name(f"{path.name}.before-{HEAD}")
+
+
 def _copy(path: Path, found: str | None) -> None:
     if found is None:
         return
-    with (
-        closing(sqlite3.connect(path)) as source,
-        closing(sqlite3.connect(f"{path}.before-{HEAD}")) as target,
-    ):
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy_of(path))) as target:
         source.backup(target)
 
 

@@ -14,7 +14,7 @@ COMMANDS = {
     "model": "The models: what they cost and who serves them.",
     "usage": "What was made, by day, key, account and model.",
     "secrets": "The key that secrets are sealed with, and what alerts are signed with: rotate, alerts.",
-    "job": "The jobs that clients asked for: list, show, pause, resume, cancel.",
+    "job": "The jobs that clients asked for: list, show, watch, pause, resume, cancel.",
     "log": "The requests of clients, and the calls to engines made for them: list, show, export.",
     "settings": "The settings: list, get, set, unset.",
     "backup": "Back the data directory up, while the server runs.",

@@ -5,6 +5,8 @@ from typing import IO, Any, Final
 import click
 import orjson
 
+from sora2api.errors import Sora2ApiError
+
 FAILED: Final = 1
 UNREACHED: Final = 3
 INTERRUPTED: Final = 130
@@ -23,6 +25,22 @@ class ServerAway(CommandFailed):
     """The same, where a server cannot be reached."""
 
     exit_code = UNREACHED
+
+
+def sentence(trouble: Sora2ApiError | OSError) -> str:
+    """What went wrong, with its code."""
+    return f"{message_of(trouble)} ({code_of(trouble)})"
+
+
+def message_of(trouble: Sora2ApiError | OSError) -> str:
+    return trouble.message if isinstance(trouble, Sora2ApiError) else str(trouble)
+
+
+def code_of(trouble: Sora2ApiError | OSError) -> str:
+    """The code of an error, a server's own where it told one."""
+    if isinstance(trouble, Sora2ApiError):
+        return str(getattr(trouble, "error_code", trouble.code))
+    return "system_error"
 
 
 def print_json(data: Any) -> None:

@@ -11,9 +11,9 @@ import click
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from sora2api.cli.bars import Bars
-from sora2api.cli.ending import INTERRUPTED, CommandFailed, ServerAway, print_json
-from sora2api.cli.making import Made, Target, files, kind_of, submit, video
+from sora2api.cli.bars import Bar, Bars
+from sora2api.cli.ending import INTERRUPTED, CommandFailed, ServerAway, code_of, message_of, print_json, sentence
+from sora2api.cli.making import JobFailed, Made, Target, fetched, files, followed, kind_of, submit
 from sora2api.cli.note import Note, Taken
 from sora2api.cli.orders import Kind, Order, shot
 from sora2api.cli.remote import Remote, Unreached
@@ -121,7 +121,7 @@ def _end(run: Run, order: Order, makes: Kind | None, *, as_json: bool) -> None:
     if trouble is not None:
         _tell_how_to_go_on(run)
         failed = ServerAway if isinstance(trouble, Unreached) else CommandFailed
-        raise failed(_sentence(trouble))
+        raise failed(sentence(trouble))
 
 
 async def _made(run: Run, order: Order, makes: Kind | None) -> tuple[list[Made], Sora2ApiError | OSError | None]:
@@ -158,13 +158,23 @@ async def _one(run: Run, remote: Remote, bars: Bars, kind: Kind, order: Order, t
     if kind == "image" or "choices" in answer:
         return await files(remote, answer, targets, bar)
 
-    def begun(job: str) -> None:
-        run.begun.append((job, targets[0]))
+    return [await _video(run, remote, answer, targets[0], bar)]
 
+
+async def _video(run: Run, remote: Remote, answer: dict[str, Any], target: Target, bar: Bar) -> Made:
+    target.note.job = str(answer["id"])
+    run.begun.append((target.note.job, target))
+    await asyncio.to_thread(target.keep)
     if not run.wait:
-        targets[0].note.done = True
-        return [Made(job=str(answer["id"]))]
-    return [await video(remote, answer, targets[0], bar, begun=begun)]
+        target.note.done = True
+        return Made(job=target.note.job)
+    try:
+        answer = await followed(remote, answer, bar)
+    except JobFailed:
+        run.begun.remove((target.note.job, target))
+        await asyncio.to_thread(target.note.remove)
+        raise
+    return await fetched(remote, answer, target, bar)
 
 
 def _targets(output: Path | None, order: Order, kind: Kind, digest: str) -> list[Target]:
@@ -234,7 +244,7 @@ def _tell_interrupted(run: Run, *, as_json: bool) -> None:
 
 
 def _tell_how_to_go_on(run: Run) -> None:
-    going = [(job, target) for job, target in run.begun if target.note.path.exists() and not target.note.done]
+    going = [(job, target) for job, target in run.begun if not target.note.done]
     for job, target in going:
         where = ["-o", str(target.path)] if target.path is not None else []
         click.echo(f"\n{job} goes on without us. To come back to it:", err=True)
@@ -244,18 +254,4 @@ def _tell_how_to_go_on(run: Run) -> None:
 
 
 def _said(trouble: Sora2ApiError | OSError | None) -> dict[str, str] | None:
-    return None if trouble is None else {"code": _code(trouble), "message": _message(trouble)}
-
-
-def _sentence(trouble: Sora2ApiError | OSError) -> str:
-    return f"{_message(trouble)} ({_code(trouble)})"
-
-
-def _message(trouble: Sora2ApiError | OSError) -> str:
-    return trouble.message if isinstance(trouble, Sora2ApiError) else str(trouble)
-
-
-def _code(trouble: Sora2ApiError | OSError) -> str:
-    if isinstance(trouble, Sora2ApiError):
-        return str(getattr(trouble, "error_code", trouble.code))
-    return "system_error"
+    return None if trouble is None else {"code": code_of(trouble), "message": message_of(trouble)}

@@ -2,7 +2,7 @@
 
 import click
 
-from sora2api.cli import history, steering
+from sora2api.cli import history, steering, watching
 
 
 @click.group("job")
@@ -10,5 +10,5 @@ def command() -> None:
     """The jobs that clients asked for. A running server takes changes over within two seconds."""
 
 
-for each in (*history.COMMANDS, *steering.COMMANDS):
+for each in (*history.COMMANDS, watching.watch, *steering.COMMANDS):
     command.add_command(each)

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,25 +84,23 @@ async def submit(remote: Remote, kind: Kind, order: Order, target: Target) -> di
         raise
 
 
-async def video(
-    remote: Remote, answer: dict[str, Any], target: Target, bar: Bar, *, begun: Callable[[str], None]
-) -> Made:
-    """Follow a Video to its end, and fetch it."""
-    job = str(answer["id"])
-    target.note.job = job
-    await asyncio.to_thread(target.keep)
-    begun(job)
+async def followed(remote: Remote, answer: dict[str, Any], bar: Bar) -> dict[str, Any]:
+    """The Video once it is completed. Raises `JobFailed` where it ends otherwise."""
 
     def heard(state: State) -> None:
         bar.say(state.say, percent=state.progress)
 
     answer = await follow(remote, answer, heard)
     if not done(answer):
-        await asyncio.to_thread(target.note.remove)
         raise JobFailed(answer.get("error"))
-    if answer.get("data"):
-        return await _kept(remote, job, _source(answer["data"][0]), target, bar)
-    return await _kept(remote, job, f"{path_of(job)}/content", target, bar)
+    return answer
+
+
+async def fetched(remote: Remote, answer: dict[str, Any], target: Target, bar: Bar) -> Made:
+    """The file of a completed Video, fetched; of a server that puts it into the answer, kept."""
+    job = str(answer["id"])
+    source = _source(answer["data"][0]) if answer.get("data") else f"{path_of(job)}/content"
+    return await _kept(remote, job, source, target, bar)
 
 
 async def files(remote: Remote, answer: dict[str, Any], targets: Sequence[Target], bar: Bar) -> list[Made]:

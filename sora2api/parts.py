@@ -118,8 +118,9 @@ async def open_parts(
     modes = await _modes(stack, registry)
     webhooks = await _webhooks(stack, base, outbound)
     sandbox = _sandbox(stack, base, accounts)
-    ground = _ground(base, store, outbound, accounts, catalog, modes, webhooks.deliveries)
+    ground = _ground(base, store, outbound, accounts, catalog, modes, webhooks.deliveries, sandbox)
     jobs = await stack.enter_async_context(opened(ground))
+    keep(stack, partial(_serve_sandbox, sandbox, base, accounts, jobs), name="sandbox wanted")
     jobs.when_over(requests.ended)
     keep(stack, partial(_clean, jobs, webhooks.deliveries, requests), name="cleaning")
     await _alert(stack, base, accounts, store, webhooks.deliveries)
@@ -270,6 +271,7 @@ def _ground(
     catalog: Catalog,
     modes: Mapping[str, Mode],
     deliveries: Deliveries,
+    sandbox: SandboxChild,
 ) -> Ground:
     plugins = base.registry.plugins
     return Ground(
@@ -285,12 +287,13 @@ def _ground(
         versions={plugin.name: plugin.version for plugin in plugins if plugin.status == "ready"},
         deliveries=deliveries,
         http=lambda: outbound.sessions.get(outbound.proxies.default_route().url),
+        sandbox=sandbox.held,
         pinned=base.loaded.pinned(),
     )
 
 
 def _sandbox(stack: AsyncExitStack, base: Base, accounts: Accounts) -> SandboxChild:
-    """The sandbox, kept running as long as it serves or still has tasks of ours."""
+    """The sandbox, not started yet."""
     key = f"sk-{secrets.token_urlsafe(24)}"
 
     async def ready(url: str) -> None:
@@ -316,19 +319,19 @@ def _sandbox(stack: AsyncExitStack, base: Base, accounts: Accounts) -> SandboxCh
 
     child = SandboxChild(base.folder, key=key, delay=base.settings.sandbox_delay, ready=ready)
     stack.push_async_callback(child.stop)
-
-    async def serve() -> None:
-        while True:
-            pool = accounts.pool
-            busy = pool.in_use(SANDBOX, "image") + pool.in_use(SANDBOX, "video")
-            if base.settings.sandbox or not accounts.book.ever_real or busy:
-                child.start()
-            else:
-                await child.stop()
-            await asyncio.sleep(1)
-
-    keep(stack, serve, name="sandbox wanted")
     return child
+
+
+async def _serve_sandbox(child: SandboxChild, base: Base, accounts: Accounts, jobs: Jobs) -> None:
+    """Keep the sandbox running as long as it serves, still has tasks of ours, or has been asked for."""
+    pool = accounts.pool
+    while True:
+        busy = pool.in_use(SANDBOX, "image") + pool.in_use(SANDBOX, "video")
+        if base.settings.sandbox or not accounts.book.ever_real or busy or jobs.on_sandbox or child.wanted:
+            child.start()
+        else:
+            await child.stop()
+        await asyncio.sleep(1)
 
 
 async def _note_uses(keys: KeyBook) -> None:

@@ -23,6 +23,7 @@ class Kind(Struct, frozen=True):
     capabilities: frozenset[Capability]
     engine_model: str | None
     groups: frozenset[str]
+    sandbox: bool
 
 
 class Closed(Struct, frozen=True):

@@ -34,6 +34,7 @@ class Need(Struct, frozen=True, kw_only=True):
     able to do; it must be in all *groups*.
 
     *account* and *engine_model* bind it to a certain one; accounts to *avoid* are taken only if there is no other.
+    *sandbox*: by the built-in sandbox alone, whichever accounts there are.
     """
 
     model: str
@@ -43,6 +44,7 @@ class Need(Struct, frozen=True, kw_only=True):
     engine_model: str | None = None
     avoid: frozenset[str] = frozenset()
     groups: tuple[str, ...] = ()
+    sandbox: bool = False
 
 
 class Lease(Struct, frozen=True, kw_only=True):
@@ -131,10 +133,16 @@ class Pool:
             return account.sandbox
         return not account.sandbox or not self._book.ever_real
 
+    def _open_to(self, account: Account, kind: Kind) -> bool:
+        """What the sandbox has begun may end there, though an engine has been connected since."""
+        if account.sandbox and (kind.sandbox or kind.engine_model is not None):
+            return True
+        return not kind.sandbox and self._in_use(account)
+
     def _able(self, account: Account, kind: Kind) -> EngineModel | None:
         """The account's model for tasks of this *kind*, if it can do them. The sandbox is in all groups."""
-        if not (self._in_use(account) or (account.sandbox and kind.engine_model is not None)):
-            return None  # what the sandbox has begun may end there, though an engine has been connected since
+        if not self._open_to(account, kind):
+            return None
         if account.slots(kind.slot) <= 0 or not (account.sandbox or kind.groups <= set(account.groups)):
             return None
         try:
@@ -148,7 +156,7 @@ class Pool:
     # What is known of accounts, kept as it changes.
 
     def _lane(self, need: Need) -> Lane:
-        kind = Kind(need.model, need.slot, need.capabilities, need.engine_model, frozenset(need.groups))
+        kind = Kind(need.model, need.slot, need.capabilities, need.engine_model, frozenset(need.groups), need.sandbox)
         lane = self._lanes.get(kind)
         if lane is None:
             if len(self._lanes) >= _MOST_LANES:

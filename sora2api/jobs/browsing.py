@@ -29,8 +29,9 @@ LOOKED_AT: Final = 10_000
 COUNTED: Final = 10_000
 """Of a state's jobs so many are counted, and no more."""
 _WORDS: Final = 300
-_SHOWN: Final = ("id", "status", "kind", "mode", "model", "size", "seconds", "progress", "engine", "owner", "share_id")
+_SHOWN: Final = ("id", "status", "kind", "mode", "model", "size", "seconds", "progress", "engine", "owner")
 _TIMES: Final = ("created_at", "started_at", "completed_at", "expires_at")
+_MORE: Final = ("share_id", "sandbox", *_TIMES)
 
 Cursor = tuple[float, str]
 """The time and the id of a job."""
@@ -57,7 +58,7 @@ class Filters(Struct, frozen=True, kw_only=True):
 class Listed(Struct, frozen=True, kw_only=True):
     """A job in a list. *prompt* is its beginning; *key* the name of its owner; *account* who makes it, or made it.
 
-    *frame* is the picture that stands for it, where it has one.
+    *frame* is the picture that stands for it, where it has one; *sandbox*: it is a trial on the built-in sandbox.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Listed(Struct, frozen=True, kw_only=True):
     started_at: float | None
     completed_at: float | None
     expires_at: float | None
+    sandbox: bool
     frame: Media | None
 
 
@@ -211,14 +213,14 @@ async def _rest(connection: AsyncConnection, indexed: Select[Any]) -> Cursor | N
 
 
 async def _listed(connection: AsyncConnection, job_ids: Sequence[str]) -> Sequence[Listed]:
-    columns = [jobs.c[name] for name in (*_SHOWN, *_TIMES, "error", "outputs")]
+    columns = [jobs.c[name] for name in (*_SHOWN, *_MORE, "error", "outputs")]
     prompt, key = func.substr(jobs.c.prompt, 1, _WORDS).label("prompt"), keys.c.name.label("key")
     wanted = select(*columns, prompt, key).outerjoin_from(jobs, keys, keys.c.id == jobs.c.owner)
     rows = {row.id: row for row in await connection.execute(wanted.where(jobs.c.id.in_(job_ids)))}
     makers, frames = await _accounts(connection, job_ids), await _frames(connection, job_ids)
     return [
         Listed(
-            **{name: getattr(rows[each], name) for name in (*_SHOWN, *_TIMES, "prompt", "key")},
+            **{name: getattr(rows[each], name) for name in (*_SHOWN, *_MORE, "prompt", "key")},
             account=makers.get(each, rows[each].engine),
             error=None if rows[each].error is None else msgspec.json.decode(rows[each].error, type=Failure),
             frame=frames.get(each) or _picture(rows[each]),

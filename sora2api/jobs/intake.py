@@ -99,15 +99,20 @@ class Intake:
         cancel_at: float | None = None,
         limits: Limits = UNLIMITED,
         request_id: str | None = None,
+        sandbox: bool = False,
     ) -> Taken:
         """Store a job, with its inputs. Refuses what is wrong, or beyond the key's *limits*; then nothing is stored.
+
+        One for the *sandbox* is bound to no group of accounts, and has no price.
 
         Where the idempotency *key* stands for a job already, that one is what the request gets.
         """
         outline = await self.outline(request, limits=limits)
         job = self._job(outline, request)
         job.digest, job.cancel_at = digest, cancel_at
-        job.groups, job.price = bound(outline.model, limits.group), outline.model.cost
+        job.sandbox = sandbox
+        if not sandbox:
+            job.groups, job.price = bound(outline.model, limits.group), outline.model.cost
         job.request_id, job.worker = request_id, self._worker
         first = Numbered(number=1, at=job.created_at, event=Accepted())
         admit(job, limits, self._tally)

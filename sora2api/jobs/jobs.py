@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import AbstractContextManager, aclosing, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, suppress
 from typing import Final
+
+from msgspec.structs import replace
 
 from sora2api.accounts import Pool
 from sora2api.auth.limits import UNLIMITED, Limits
@@ -49,6 +51,7 @@ class Jobs:
         tally: Tally,
         gate: Gate,
         cleaner: Cleaner,
+        sandbox: Callable[[], AbstractAsyncContextManager[None]],
         queue_limit: int,
     ) -> None:
         self._characters = characters
@@ -62,6 +65,7 @@ class Jobs:
         self._pool = pool
         self._gate = gate
         self._cleaner = cleaner
+        self._sandbox = sandbox
         self._queue_limit = queue_limit
         self._recent: dict[str, JobRecord] = {}
         self._stopping = asyncio.Event()
@@ -111,10 +115,12 @@ class Jobs:
         cancel_after: float | None = None,
         request_id: str | None = None,
         limits: Limits = UNLIMITED,
+        sandbox: bool = False,
     ) -> JobRecord:
         """The job of a request: stored and started, or the one that this very request made before (*once*).
 
-        *limits* are those of its key; a request that was there before costs nothing.
+        *limits* are those of its key; a request that was there before costs nothing. *sandbox*: as a trial, on the
+        built-in sandbox.
         It is durable when this returns, and cancelled if it is not over *cancel_after* seconds later. A client that
         leaves meanwhile changes nothing.
         """
@@ -131,11 +137,12 @@ class Jobs:
             taken = await self._intake.take(
                 request,
                 arrivals,
-                digest=mark,
+                digest="" if sandbox else mark,  # no client's request may take it for its own
                 key=once.key,
                 cancel_at=cancel_at,
                 request_id=request_id,
                 limits=limits,
+                sandbox=sandbox,
             )
             if taken.job is None or taken.first is None:
                 return await self.get(taken.job_id)
@@ -149,6 +156,19 @@ class Jobs:
         with self._store.scratch() as folder:
             request, arrivals = await anew(job.request, self._store, folder)
             return await self.take(request, arrivals, limits=limits)
+
+    async def tried(self, job_id: str) -> JobRecord:
+        """The same on the built-in sandbox, which is started for it: it costs nothing, and nobody is told of it."""
+        job = await self.get(job_id)
+        async with self._sandbox():
+            with self._store.scratch() as folder:
+                request, arrivals = await anew(replace(job.request, callback_url=None), self._store, folder)
+                return await self.take(request, arrivals, sandbox=True)
+
+    @property
+    def on_sandbox(self) -> bool:
+        """Whether a trial is not over."""
+        return any(live.record.sandbox for live in self._runner.live.values())
 
     async def outline(self, request: Request, *, limits: Limits = UNLIMITED) -> Outline:
         """What would be made of a request: no job. Refuses what `take` would, but for what is full by now."""

@@ -100,7 +100,7 @@ class Ledger:
         await self._database.write(write)
 
     async def end(self, job: JobRecord, event: Numbered, *, inputs_until: float) -> None:
-        """The job's end with its event, its usage and webhooks, once for all.
+        """The job's end with its event, and, but for a trial, its usage and webhooks; once for all.
 
         Its inputs expire at *inputs_until*, its outputs with the job.
         """
@@ -127,6 +127,8 @@ class Ledger:
                 update(assets).where(assets.c.id.in_(outputs)).values(role="output", expires_at=job.expires_at)
             )
             await _append(connection, job.id, event)
+            if job.sandbox:
+                return False  # it counts for nobody, and nobody is told
             await book(connection, job, at=job.completed_at or event.at)
             await figures.note(connection, job, at=job.completed_at or event.at)
             return await self._deliveries.put(connection, told)

@@ -1,7 +1,7 @@
 """Putting the parts together that work jobs: opened in order, closed in reverse."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
@@ -39,7 +39,8 @@ _FILES_AN_UPLOAD = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What jobs stand on. *versions* are those of the *modes*; *http* is for calls of the modes' own.
+    """What jobs stand on. *versions* are those of the *modes*; *http* is for calls of the modes' own, *sandbox* keeps
+    the built-in sandbox running.
 
     *pinned* are the names of the settings that stand above the database.
     """
@@ -56,6 +57,7 @@ class Ground:
     versions: Mapping[str, str]
     deliveries: Deliveries
     http: Callable[[], aiohttp.ClientSession]
+    sandbox: Callable[[], AbstractAsyncContextManager[None]]
     pinned: Collection[str] = ()
 
 
@@ -181,6 +183,7 @@ def _jobs(
         characters=characters,
         tally=tally,
         cleaner=Cleaner(on.database, on.store, ledger, job_lifetime=on.settings.job_lifetime),
+        sandbox=on.sandbox,
         gate=Gate(on.database, paused=on.settings.paused, pinned="paused" in on.pinned),
         queue_limit=on.settings.queue_limit,
     )

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from sora2api.accounts import Need, Pool
 from sora2api.drivers import Capability, File, Work
 from sora2api.errors import TaskLost, UnsupportedFeature
@@ -45,6 +47,7 @@ class Orders:
             account=account,
             engine_model=engine_model,
             groups=self._job.record.groups,
+            sandbox=self._job.record.sandbox,
         )
         return self._pool.could_serve(need)
 
@@ -79,6 +82,7 @@ class Orders:
             account=account,
             engine_model=engine_model,
             groups=self._job.record.groups,
+            sandbox=self._job.record.sandbox,
         )
         bounded = native and self._composable_elsewhere(work, need)
         if self.begun(name) is None and not self._pool.could_serve(need):
@@ -121,6 +125,6 @@ class Orders:
 
     def _composable_elsewhere(self, work: Work, need: Need) -> bool:
         """Whether another account could make it of smaller steps; a character's pictures need no account at all."""
-        composing = Need(model=need.model, slot=need.slot, capabilities=able("clip"), groups=need.groups)
+        composing = replace(need, capabilities=able("clip"), account=None, engine_model=None)
         others = {account.id for account, _ in self._pool.candidates(composing)}
         return work.make == "cast" or bool(others - {account.id for account, _ in self._pool.candidates(need)})

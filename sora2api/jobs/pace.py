@@ -18,8 +18,8 @@ class Pace:
         self._took: dict[tuple[str, str], deque[float]] = {}
 
     def note(self, job: JobRecord) -> None:
-        """A job is over; only of those that were completed it counts how long they took."""
-        if job.status != "completed" or job.completed_at is None:
+        """A job is over; only of those that were completed, and no trials, it counts how long they took."""
+        if job.sandbox or job.status != "completed" or job.completed_at is None:
             return
         took = self._took.pop((job.model, job.kind), None) or deque(maxlen=_RECENT)
         took.append(job.completed_at - job.created_at)

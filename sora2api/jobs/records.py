@@ -56,6 +56,8 @@ class JobRecord(Struct, kw_only=True):
     """The groups of accounts that it is bound to: an account must be in each."""
     price: Cost | None = None
     """What its model cost when it was taken."""
+    sandbox: bool = False
+    """Whether it was asked for as a trial on the built-in sandbox: it counts for nobody, and nobody is told of it."""
     waiting_for: str | None = None
     """Why it has not started; known only while it waits."""
     queue_position: int | None = None

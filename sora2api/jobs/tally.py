@@ -31,7 +31,9 @@ class Tally:
             self._made.setdefault(key_id, {})[day] = use
 
     def hold(self, job: JobRecord) -> None:
-        """Count what a job will make until it is over; doing so again changes nothing."""
+        """Count what a job will make until it is over, but for a trial; doing so again changes nothing."""
+        if job.sandbox:
+            return
         held = self._held.setdefault(job.owner, {})
         if job.id not in held:
             held[job.id] = asked(job)

@@ -62,7 +62,7 @@ def asked(job: JobRecord) -> Use:
 
 def made(job: JobRecord) -> Use:
     """What a job that is over has made; bytes are counted where its files are known. Nothing unless it completed."""
-    if job.status != "completed":
+    if job.sandbox or job.status != "completed":
         return Use()
     media = job.media()
     seconds = round(sum(one.seconds or 0.0 for one in media if one.kind == "video"), 3)

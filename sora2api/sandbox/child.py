@@ -4,11 +4,14 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import orjson
+
+from sora2api.errors import NoEngine
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +19,7 @@ KEY_VARIABLE: Final = "SORA2API_SANDBOX_KEY"
 """Where the child finds its key: an argument could be read by everybody on the machine."""
 _LONGEST_PAUSE: Final = 10.0
 _TERM_PATIENCE: Final = 5.0
+_START_PATIENCE: Final = 30.0
 
 Ready = Callable[[str], Awaitable[None]]
 
@@ -31,10 +35,35 @@ class SandboxChild:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.up = asyncio.Event()
+        self._holds = 0
 
     @property
     def running(self) -> bool:
         return self._keeper is not None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody holds it."""
+        return self._holds > 0
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Keep it running from when it answers on. Raises `NoEngine` where it does not come up."""
+        self._holds += 1
+        try:
+            self.start()
+            if not await self._answers():
+                raise NoEngine("The sandbox does not start; the server's log says why.")
+            yield
+        finally:
+            self._holds -= 1
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(_START_PATIENCE):
+                return await self.up.wait()
+        except TimeoutError:
+            return False
 
     def start(self) -> None:
         if self._keeper is None or self._keeper.done():

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -225,6 +226,7 @@ jobs = Table(
     Column("request_id", String(40)),
     Column("groups", LargeBinary, nullable=False, server_default="[]"),
     Column("price", LargeBinary),
+    Column("sandbox", Boolean, nullable=False, server_default=false()),
     Index("ix_jobs_completed_at", "completed_at"),
     Index("ix_jobs_created_at", "created_at", "id"),
     Index("ix_jobs_failed", "created_at", "id", sqlite_where=text(FAILED)),

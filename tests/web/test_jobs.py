@@ -1,13 +1,17 @@
 """The jobs in the panel: the list and its pages, all of one job, and what an operator may do with them."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx2
 import pytest
 from served import Served, token
+
+from sora2api.store.database import FILE
 
 MARKUP = '<script>alert("1")</script>'
 NEW = ("queued", "in_progress")
@@ -231,3 +235,63 @@ def test_jobs_under_way_say_why_they_wait_and_are_cancelled(slow):
     assert chosen == {"ids": [jobs[1]]}
     assert len(rest["ids"]) >= 6
     assert jobs[0] in slow.listed(state="failed")
+
+
+@pytest.fixture
+def connected(tmp_path: Any) -> Iterator[Clients]:
+    """An engine is connected, which does not answer: the sandbox is out of use."""
+    with Served(tmp_path, "--sandbox-delay", "0.3") as served:
+        asyncio.run(served.prepare())
+        clients = Clients(served)
+        yield clients
+        clients.http.close()
+
+
+def connect(clients: Clients) -> None:
+    """Connect an engine that does not answer: from then on the sandbox is out of use, and stopped."""
+    engine = {"name": "away", "driver": "openai", "base_url": "http://127.0.0.1:9/v1", "token": "x"}
+    assert clients.operate("/accounts", **engine).status_code == 200
+
+
+def booked(clients: Clients) -> list[tuple[str, int, int]]:
+    """What was counted, and what it cost, by account."""
+    with closing(sqlite3.connect(clients.served.folder / FILE)) as database:
+        return database.execute("SELECT account_id, jobs, cost FROM usage").fetchall()
+
+
+def ended(clients: Clients, job: str) -> Any:
+    """A job once it is over. The default API key is so no more, now that an engine is connected."""
+    deadline = time.monotonic() + 60
+    while not (found := clients.get(f"/jobs/{job}"))["job"]["completed_at"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+def test_a_job_is_tried_on_the_sandbox_though_an_engine_is_connected(connected):
+    price = {"makes": "video", "size": "160x96", "seconds": 1, "cost_per_second": 0.5}
+    assert connected.operate("/models/priced", method="PATCH", **price).status_code == 200
+    job = connected.made("a trial balloon", model="priced")
+    before = booked(connected)
+    connect(connected)
+
+    tried = connected.operate(f"/jobs/{job}/again", sandbox=True).json()["id"]
+    found = ended(connected, tried)
+
+    assert found["job"]["status"] == "completed"
+    assert found["job"]["sandbox"]
+    assert not connected.get(f"/jobs/{job}")["job"]["sandbox"]
+    assert [task["account"] for task in found["history"]["tasks"]] == ["sandbox"]
+    assert booked(connected) == before == [("sandbox", 1, 500_000)]
+    assert "A trial on the built-in sandbox" in connected.served.page.get(f"/jobs/{tried}").text
+
+
+def test_only_what_is_tried_goes_to_the_sandbox(connected):
+    job = connected.made("a paper kite")
+    connect(connected)
+
+    tried = connected.operate(f"/jobs/{job}/again", sandbox=True).json()["id"]
+    real = connected.operate(f"/jobs/{job}/again").json()["id"]
+    ended(connected, tried)
+
+    assert {task["account"] for task in connected.get(f"/jobs/{real}")["history"]["tasks"]} <= {"away"}

@@ -21,7 +21,7 @@ class JobView(Struct, frozen=True, kw_only=True):
 
     *key* is the name of its owner, *account* who makes it or made it, *poster* a path of the picture that stands for
     it; *eta* the seconds until its end, going by jobs alike. Why it waits, and how many go before it and itself, is
-    known while it does.
+    known while it does. *sandbox*: a trial on the built-in sandbox, which counts for nobody.
     """
 
     id: str
@@ -42,6 +42,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     started_at: float | None
     completed_at: float | None
     expires_at: float | None
+    sandbox: bool
     poster: str | None
     waiting_for: str | None
     queue_position: int | None

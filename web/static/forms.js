@@ -8,12 +8,13 @@ const KEPT = "said";
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   const action = event.submitter?.getAttribute("formaction") ?? form.getAttribute("action") ?? "";
-  if (event.defaultPrevented || form.method !== "post" || !action.startsWith(`${root}do/`)) return;
+  const into = event.submitter?.dataset.into;
+  if (event.defaultPrevented || form.method !== "post" || !(into || action.startsWith(`${root}do/`))) return;
   event.preventDefault();
   if (!(await agreed(form, event.submitter))) return;
   const fields = new FormData(form, event.submitter);
   const sent = form.enctype === "multipart/form-data" ? fields : new URLSearchParams(fields);
-  await send(form, action, sent, event.submitter?.dataset.into);
+  await send(form, action, sent, into);
 });
 
 /** Call the admin API from a page: `await api("POST", "/jobs/ID/cancel", {...})`. Rejects with the error's object. */
@@ -112,10 +113,10 @@ function clear(form) {
   for (const field of form?.querySelectorAll("[aria-invalid]") ?? []) field.removeAttribute("aria-invalid");
 }
 
-/** What cannot be undone asks for the name of the thing (data-confirm), or for a yes (data-ask). */
+/** What cannot be undone asks for the name of the thing (the form's field confirm), or for a yes (the button's ask). */
 async function agreed(form, button) {
-  const name = form.dataset.confirm;
-  const question = button?.dataset.ask ?? (name && words.confirm.replace("{}", name));
+  const name = form.elements.namedItem("confirm")?.value;
+  const question = button?.name === "ask" ? button.value : name && words.confirm.replace("{}", name);
   if (!question) return true;
   const dialog = document.createElement("dialog");
   const inner = Object.assign(document.createElement("form"), { method: "dialog" });

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import hdrs, web
@@ -9,7 +10,10 @@ from msgspec import NODEFAULT, structs
 
 from sora2api.accounts.exchange import FORMATS
 from sora2api.accounts.given import Given
-from sora2api.web import charts, driver_form, guard
+from sora2api.accounts.trying import Found
+from sora2api.errors import Sora2ApiError
+from sora2api.web import charts, driver_form, forms, guard
+from sora2api.web.api import problem
 from sora2api.web.driver_form import FormField
 from sora2api.web.guard import FORM, signed_in
 from sora2api.web.operation import Desk, ProofNeeded, decode, perform
@@ -26,6 +30,7 @@ _NEW: Final[Mapping[str, Any]] = dict.fromkeys(Given.__struct_fields__) | {
     each.name: each.default for each in structs.fields(Given) if each.default is not NODEFAULT
 }
 """An account of which nothing was said."""
+_SWITCHED: Final[Mapping[str, Any]] = {"true": True, "false": False}
 
 
 def routes() -> list[web.AbstractRouteDef]:
@@ -33,6 +38,7 @@ def routes() -> list[web.AbstractRouteDef]:
         web.get("/accounts", show, name="accounts"),
         web.get("/accounts/add", add, name="account_add"),
         web.get("/accounts/import", import_, name="account_import"),
+        web.post("/accounts/try", try_, name="account_try"),
         web.post("/accounts/export", export, name="account_export"),
         web.get("/accounts/{id}", show_one, name="account"),
         web.get("/accounts/{id}/edit", edit, name="account_edit"),
@@ -78,9 +84,9 @@ async def show_one(request: web.Request) -> web.Response:
 async def add(request: web.Request) -> web.Response:
     """Choose a kind of engine; then say where it is."""
     desk = _desk(request)
-    kinds = _kinds(desk)
-    chosen = next((kind for kind in kinds if f"{kind['driver']}/{kind['name']}" == request.query.get("kind")), None)
+    chosen = _kind(desk, request.query.get("kind"))
     if chosen is None:
+        kinds = _kinds(desk)
         return shell(request, "account_kinds.html", section="accounts", session=guard.session(request), kinds=kinds)
     return _form(request, chosen["driver"], kind=chosen, set_={**_NEW, "settings": chosen["settings"]})
 
@@ -88,10 +94,25 @@ async def add(request: web.Request) -> web.Response:
 @signed_in
 async def edit(request: web.Request) -> web.Response:
     whole = await _whole(request)
-    account = _desk(request).office.accounts.get(whole.account.id)
-    set_ = {name: getattr(account, name) for name in account.__struct_fields__ if name not in SECRETS}
-    shown = {"proxy": whole.account.proxy, "base_url": whole.account.base_url, "refresh_url": whole.refresh_url}
-    return _form(request, account.driver, whole=whole, set_=set_ | shown)
+    return _form(request, whole.account.driver, whole=whole, set_=_set(_desk(request), whole))
+
+
+@signed_in
+async def try_(request: web.Request) -> web.Response:
+    """The form as it was typed, with what was found; a page's script takes that part of it alone."""
+    desk, typed = _desk(request), forms.given(request)
+    if not typed.get("id"):
+        whole, set_ = None, {**_NEW, "settings": {}}
+    else:
+        whole = await get_account(desk, AccountId(typed["id"]))
+        set_ = _set(desk, whole)
+    kind, driver = _kind(desk, typed.get("kind")), typed.get("driver", "")
+    form = partial(_form, request, driver, kind=kind, whole=whole, set_=set_ | _typed(typed))
+    try:
+        tried = await perform(BY_NAME["accounts.try"], desk, typed, typed=False)
+    except Sora2ApiError as error:
+        return problem(error) if forms.scripted(request) else form(error=error)
+    return form(found=tried.value.found)
 
 
 @signed_in
@@ -125,6 +146,8 @@ def _form(
     set_: Mapping[str, Any],
     kind: Mapping[str, Any] | None = None,
     whole: AccountWhole | None = None,
+    found: Sequence[Found] = (),
+    error: Sora2ApiError | None = None,
 ) -> web.Response:
     desk = _desk(request)
     return shell(
@@ -135,12 +158,34 @@ def _form(
         driver=driver,
         kind=kind,
         whole=whole,
+        found=found,
+        error=error,
         set=dict(set_),
         fields=_fields(desk, driver),
         known_groups=_groups(desk),
         proxy_words=_proxy_words(desk),
         text=driver_form.text,
     )
+
+
+def _set(desk: Desk, whole: AccountWhole) -> dict[str, Any]:
+    """What an account is set to, without what is secret."""
+    account = desk.office.accounts.get(whole.account.id)
+    set_ = {name: getattr(account, name) for name in account.__struct_fields__ if name not in SECRETS}
+    shown = {"proxy": whole.account.proxy, "base_url": whole.account.base_url, "refresh_url": whole.refresh_url}
+    return set_ | shown
+
+
+def _typed(fields: Mapping[str, str]) -> dict[str, Any]:
+    """What was typed into the form, as the form shows it."""
+    plain = {name: _SWITCHED.get(value, value) for name, value in fields.items()}
+    dotted = {name.removeprefix("settings."): value for name, value in plain.items() if name.startswith("settings.")}
+    groups = [each.strip() for each in fields.get("groups", "").split(",") if each.strip()]
+    return plain | {"groups": groups, "settings": dotted}
+
+
+def _kind(desk: Desk, called: str | None) -> Mapping[str, Any] | None:
+    return next((kind for kind in _kinds(desk) if f"{kind['driver']}/{kind['name']}" == called), None)
 
 
 def _kinds(desk: Desk) -> Sequence[Mapping[str, Any]]:

@@ -13,7 +13,9 @@ from sora2api.web import guard, uploads
 from sora2api.web.guard import SESSION
 from sora2api.web.keys import PANEL_KEYS
 from sora2api.web.operation import Change, Desk, Download, Operation, perform
+from sora2api.web.sentences import say
 from sora2api.web.table import TABLE
+from sora2api.web.words import speak
 
 ROOT: Final = "/api/v1"
 UPLOADS: Final = "/studio/files"
@@ -28,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def app() -> web.Application:
-    application = web.Application(middlewares=[errors_as_json, guard.identify], client_max_size=_LARGEST)
+    application = web.Application(middlewares=[speak, errors_as_json, guard.identify], client_max_size=_LARGEST)
     for operation in TABLE:
         application.router.add_route(operation.method, operation.path, _handler(operation))
     application.router.add_post(UPLOADS, _keep_file)
@@ -115,8 +117,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def problem(error: Sora2ApiError, *, status: int | None = None) -> web.Response:
-    """The envelope of the API's errors."""
-    said = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+    """The envelope of the API's errors; what a page's script asks for is said in its reader's language."""
+    said = {"message": say(error.message), "type": error.type, "param": error.param, "code": error.code}
     response = _json({"error": said}, status=status or error.status)
     if error.retry_after is not None:
         response.headers[hdrs.RETRY_AFTER] = str(max(1, round(error.retry_after)))

@@ -22,6 +22,7 @@ from sora2api.web.keys import SESSIONS, SETTINGS
 from sora2api.web.office import OFFICE
 from sora2api.web.operation import Desk
 from sora2api.web.pages import problem
+from sora2api.web.sentences import say
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -72,15 +73,15 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        response = problem(request, error.status, _WHY.get(error.status, error.reason))
+        response = problem(request, error.status, say(_WHY.get(error.status, error.reason)))
         if hdrs.ALLOW in error.headers:
             response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
         return response
     except Sora2ApiError as error:
-        return problem(request, error.status, error.message, retry_after=error.retry_after)
+        return problem(request, error.status, say(error.message), retry_after=error.retry_after)
     except Exception:  # noqa: BLE001 - the last boundary before the browser
         _log.exception("A page failed: %s %s", request.method, request.path)
-        return problem(request, 500, "The server made a mistake; its log says which.")
+        return problem(request, 500, say("The server made a mistake; its log says which."))
 
 
 @web.middleware

@@ -19,6 +19,7 @@ from sora2api.web.guard import signed_in
 from sora2api.web.keys import SESSIONS
 from sora2api.web.news import changed
 from sora2api.web.office import OFFICE, Office
+from sora2api.web.sentences import say
 
 EVERY: Final = 1.0
 HEARTBEAT: Final = 15.0
@@ -115,7 +116,8 @@ def glance(job: JobRecord, jobs: Jobs) -> Glance:
     usual = jobs.usual_time(job)
     left = 0 if usual is None else round(job.created_at + usual - time.time())
     eta = left if left > 0 else None
-    return Glance(id=job.id, status=job.status, percent=job.progress, waiting_for=job.waiting_for, eta=eta)
+    why = None if job.waiting_for is None else say(job.waiting_for)
+    return Glance(id=job.id, status=job.status, percent=job.progress, waiting_for=why, eta=eta)
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from babel.messages import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from sora2api.settings import table
-from sora2api.web.words import LANGUAGES, SOURCE
+from sora2api.web.find_sentences import sentences
+from sora2api.web.sentences import CHECKS
+from sora2api.web.words import LANGUAGES, SENTENCE, SOURCE
 
 HERE: Final = files("sora2api.web")
 _KEYWORDS: Final[dict[str, tuple[int, ...] | None]] = {"gettext": None, "ngettext": (1, 2), "N_": None}
@@ -27,15 +28,17 @@ msgstr ""
 
 
 def words() -> Catalog:
-    """All that the pages, the operations and the settings say in words."""
+    """All that the pages say in words, and all that the server's parts say in sentences."""
     found = Catalog()
     for folder in (".", "operations", "views", "templates"):
         for file in sorted((HERE / folder).iterdir(), key=lambda file: file.name):
             method = _METHODS.get(Path(file.name).suffix)
             if method is not None:
                 _add(found, file, f"{folder}/{file.name}".removeprefix("./"), method)
-    for setting in table():
-        found.add(setting.help, locations=[("settings.py", 0)])
+    for sentence in sentences():
+        found.add(sentence.text, locations=[(sentence.place, 0)], context=SENTENCE)
+    for check in CHECKS:
+        found.add(check, locations=[("sentences.py", 0)], context=SENTENCE)
     return found
 
 

@@ -15,6 +15,7 @@ import jinja2
 import msgspec
 from aiohttp import web
 from babel.dates import format_timedelta
+from babel.numbers import get_decimal_symbol
 from jinja2.ext import InternationalizationExtension
 from msgspec import Struct
 from yarl import URL
@@ -22,7 +23,8 @@ from yarl import URL
 from sora2api.auth.sessions import Session
 from sora2api.observe.requests import REQUEST_ID
 from sora2api.web.browsers import browser
-from sora2api.web.words import LANGUAGE, LANGUAGES, gettext, ngettext
+from sora2api.web.sentences import meaning, say
+from sora2api.web.words import LANGUAGE, LANGUAGES, N_, gettext, ngettext
 
 SAID: Final = "sora2api_said"
 """The cookie that carries what is said of a form to the page after it."""
@@ -40,7 +42,18 @@ _ADMINISTRATORS: Final = frozenset({"settings", "users", "audit"})
 _CURSORS: Final = ("after", "before")
 _ID_LENGTH: Final = 16
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
-_UNITS: Final = ("B", "KB", "MB", "GB", "TB", "PB")
+_TITLES: Final = {
+    400: N_("Bad Request"),
+    401: N_("Unauthorized"),
+    403: N_("Forbidden"),
+    404: N_("Not Found"),
+    405: N_("Method Not Allowed"),
+    410: N_("Gone"),
+    429: N_("Too Many Requests"),
+    500: N_("Internal Server Error"),
+    503: N_("Service Unavailable"),
+}
+"""What replies are called in HTTP; one that is not here has the name that everybody knows."""
 
 
 class Undo(Struct, frozen=True):
@@ -64,6 +77,10 @@ def set_up(app: web.Application, *, static: str) -> None:
         "count": count,
         "exact": exact,
         "span": span,
+        "seconds": seconds,
+        "milliseconds": milliseconds,
+        "figure": figure,
+        "say": say,
         "ago": ago,
         "middle": middle,
         "browser": browser,
@@ -78,7 +95,7 @@ def set_up(app: web.Application, *, static: str) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.globals.update(here=here, asked=asked)
+    templates.globals.update(here=here, asked=asked, meaning=meaning)
     templates.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     app[aiohttp_jinja2.static_root_key] = static
     compile_all(templates)
@@ -128,34 +145,54 @@ def _said(cookie: str | None) -> Said | None:
 
 def problem(request: web.Request, status: int, why: str, *, retry_after: float | None = None) -> web.Response:
     """The page that says what went wrong."""
-    response = page(request, "problem.html", status=status, title=HTTPStatus(status).phrase, why=why)
+    response = page(request, "problem.html", status=status, title=_title(status), why=why)
     if retry_after is not None:
         response.headers["Retry-After"] = str(max(1, round(retry_after)))
     return response
 
 
+def _title(status: int) -> str:
+    return gettext(_TITLES[status]) if status in _TITLES else HTTPStatus(status).phrase
+
+
 def size(amount: float) -> str:
     """Bytes, in the largest unit that leaves a figure of one or more."""
+    units = [*map(gettext, (N_("B"), N_("KB"), N_("MB"), N_("GB"), N_("TB"), N_("PB")))]
     unit = 0
-    while amount >= 1000 and unit < len(_UNITS) - 1:
+    while amount >= 1000 and unit < len(units) - 1:
         amount /= 1000
         unit += 1
-    figure = f"{amount:.0f}" if unit == 0 or amount >= 100 else f"{amount:.1f}"
-    return f"{figure}{_THIN}{_UNITS[unit]}"
+    digits = 0 if unit == 0 or amount >= 100 else 1
+    return f"{figure(f'{amount:.{digits}f}')}{_THIN}{units[unit]}"
 
 
 def count(number: int) -> str:
     return f"{number:,}".replace(",", _THIN)
 
 
-def span(seconds: float) -> str:
+def span(length: float) -> str:
     """A length of time, to the second, the minute or the hour; of a few seconds the first two figures."""
-    if 0 < seconds < 1:
-        return f"{seconds * 1000:.0f}{_THIN}ms"
-    if seconds < 90:
-        return f"{max(seconds, 0):{'.2g' if seconds < 9.5 else '.0f'}}{_THIN}s"
-    minutes = seconds / 60
-    return f"{minutes:.0f}{_THIN}min" if minutes < 90 else f"{minutes / 60:.0f}{_THIN}h"
+    if 0 < length < 1:
+        return milliseconds(length)
+    if length < 90:
+        short = f"{max(length, 0):{'.2g' if length < 9.5 else '.0f'}}"
+        return f"{figure(short)}{_THIN}{gettext('s')}"
+    minutes = length / 60
+    return f"{minutes:.0f}{_THIN}{gettext('min')}" if minutes < 90 else f"{minutes / 60:.0f}{_THIN}{gettext('h')}"
+
+
+def seconds(length: float, digits: int = 1) -> str:
+    """A length of time in seconds, with so many *digits* after the point as it has."""
+    return f"{figure(f'{round(length, digits):g}')}{_THIN}{gettext('s')}"
+
+
+def milliseconds(length: float) -> str:
+    return f"{length * 1000:.0f}{_THIN}{gettext('ms')}"
+
+
+def figure(written: str) -> str:
+    """A number that is *written* with a point, as the reader's language writes it."""
+    return written.replace(".", get_decimal_symbol(LANGUAGE.get()))
 
 
 def exact(at: float) -> str:

@@ -1,15 +1,16 @@
 """The panel's words in the reader's language: gettext catalogs, chosen by a cookie, else by the browser."""
 
 import gettext as catalogs
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from importlib.resources import files
 from io import BytesIO
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from babel import negotiate_locale
+from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -17,25 +18,41 @@ LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский", 
 COOKIE: Final = "sora2api_language"
 SOURCE: Final = "en"
 """What the words are written in."""
+SENTENCE: Final = "sentence"
+"""The context of what the server's parts say, who know nothing of languages (`sora2api.web.sentences`)."""
 
 LANGUAGE: Final[ContextVar[str]] = ContextVar("language", default=SOURCE)
 
 
-def _catalog(language: str) -> catalogs.NullTranslations:
-    if language == SOURCE:
-        return catalogs.NullTranslations()
+def _read(language: str) -> Catalog:
     source = files("sora2api.web") / "locales" / f"{language}.po"
+    return read_po(BytesIO(source.read_bytes()), locale=language)
+
+
+def _compiled(catalog: Catalog) -> catalogs.GNUTranslations:
     compiled = BytesIO()
-    write_mo(compiled, read_po(BytesIO(source.read_bytes()), locale=language))
+    write_mo(compiled, catalog)
     compiled.seek(0)
     return catalogs.GNUTranslations(compiled)
 
 
-_CATALOGS: Final = {language: _catalog(language) for language in LANGUAGES}
+_READ: Final = {language: _read(language) for language in LANGUAGES if language != SOURCE}
+_CATALOGS: Final[Mapping[str, catalogs.NullTranslations]] = {
+    SOURCE: catalogs.NullTranslations(),
+    **{language: _compiled(catalog) for language, catalog in _READ.items()},
+}
+
+
+def kept(context: str) -> Sequence[str]:
+    """The originals in the catalogs that are said in a *context*."""
+    catalog = next(iter(_READ.values()))
+    return [str(message.id) for message in catalog if message.context == context]
 
 
 def choose(request: web.Request) -> str:
-    """The language of a request's reader."""
+    """The language of a request's reader; a program, which has a key, is told all in English."""
+    if hdrs.AUTHORIZATION in request.headers:
+        return SOURCE
     chosen = request.cookies.get(COOKIE, "")
     if chosen in LANGUAGES:
         return chosen
@@ -57,6 +74,10 @@ def gettext(message: str) -> str:
 
 def ngettext(one: str, many: str, number: int) -> str:
     return _CATALOGS[LANGUAGE.get()].ngettext(one, many, number)
+
+
+def pgettext(context: str, message: str) -> str:
+    return _CATALOGS[LANGUAGE.get()].pgettext(context, message)
 
 
 _ = gettext

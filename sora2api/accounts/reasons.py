@@ -28,27 +28,33 @@ _LONG: Final = 7200.0
 def nobody(groups: Sequence[str]) -> str:
     if not groups:
         return "No account in use can do this."
-    named = " and ".join(map(repr, groups))
-    return f"No account in use in the group{'s' if len(groups) > 1 else ''} {named} can do this."
+    if len(groups) == 1:
+        return f"No account in use in the group {groups[0]!r} can do this."
+    every = ", ".join(map(repr, groups))
+    return f"No account in use that is in each of the groups {every} can do this."
 
 
 def queued(slot: Slot, accounts: Sequence[str], *, ahead: int) -> str:
-    return f"Waiting for a {slot} slot on {_names(accounts)}: {ahead} ahead."
+    names = _names(accounts)
+    if slot == "image":
+        return f"Waiting for an image slot on {names}: {ahead} ahead."
+    return f"Waiting for a video slot on {names}: {ahead} ahead."
 
 
 def resting(slot: Slot, accounts: Sequence[str], why: Closed) -> str:
     """*why* is that of the account that will be back first."""
+    names = _names(accounts)
     if why.daily:
-        return f"The daily quota of {slot}s on {_names(accounts)} is used up until {moment(why.until or 0)}."
-    verb = "rests" if len(accounts) == 1 else "rest"
-    return f"{_names(accounts)} {verb} {_how_long(why.until)}: {why.code}."
-
-
-def _how_long(until: float | None) -> str:
-    if until is None:
-        return "until somebody mends it"
-    left = until - time.time()
-    return f"until {moment(until)}" if left > _LONG else f"for {max(1, round(left))} s more"
+        until = moment(why.until or 0)
+        if slot == "image":
+            return f"The daily quota of images on {names} is used up until {until}."
+        return f"The daily quota of videos on {names} is used up until {until}."
+    if why.until is None:
+        return f"No tasks go to {names} until somebody mends it: {why.code}."
+    left = why.until - time.time()
+    if left > _LONG:
+        return f"No tasks go to {names} until {moment(why.until)}: {why.code}."
+    return f"No tasks go to {names} for {max(1, round(left))} s more: {why.code}."
 
 
 def moment(at: float) -> str:
@@ -56,8 +62,8 @@ def moment(at: float) -> str:
 
 
 def _names(accounts: Sequence[str]) -> str:
-    first = ", ".join(accounts[:3])
-    return first if len(accounts) <= 3 else f"{first} and {len(accounts) - 3} more"
+    names = ", ".join(accounts[:3])
+    return names if len(accounts) <= 3 else f"{names} (+{len(accounts) - 3})"
 
 
 def meaning(code: str) -> str:

@@ -37,8 +37,12 @@ def state_of(account: Account, standing: Standing) -> State:
         return State(state="no_models", why=_UNTOLD)
     if closed is None:
         return State(state="ready", why=_TRIAL if account.on_trial(time.time()) else None)
-    prefix = "" if image is not None and video is not None else "For videos: " if image is None else "For images: "
-    return State(state=closed.code, why=f"{prefix}{_why(closed)}", until=closed.until)
+    why = _why(closed)
+    if video is None:
+        why = f"For images: {why}"
+    elif image is None:
+        why = f"For videos: {why}"
+    return State(state=closed.code, why=why, until=closed.until)
 
 
 def _why(closed: Closed) -> str:

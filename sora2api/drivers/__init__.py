@@ -188,11 +188,11 @@ class Driver(ABC):
 
     async def recent(self, *, since: datetime) -> Sequence[TaskState]:
         """The tasks that the engine took *since* then, each with `seen`; for models with the capability `list`."""
-        raise EngineError(f"{self.kind} lists no tasks; it must not claim the capability `list`")
+        raise EngineError(f"{self.kind} lists no tasks; it must not claim the capability `list`.")
 
     async def cancel(self, task: str) -> None:
         """Ask the engine to stop a *task*; for models with the capability `cancel`."""
-        raise EngineError(f"{self.kind} cannot cancel; it must not claim the capability `cancel`")
+        raise EngineError(f"{self.kind} cannot cancel; it must not claim the capability `cancel`.")
 
     async def forget_character(self, character: str) -> None:
         """Remove a *character*, where the engine can."""

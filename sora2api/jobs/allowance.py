@@ -96,7 +96,9 @@ def _of(use: Use, amount: Amount) -> float:
 
 def _refusal(left: Left) -> str:
     unit = 1e6 if left.amount == "money" else 1
+    limit, remaining = left.limit / unit, left.remaining / unit
+    amount, window, anew = _WORDS[left.amount], left.window, math.ceil(left.reset)
     return (
-        f"This API key allows {left.limit / unit:g} {_WORDS[left.amount]} a {left.window}, of which "
-        f"{left.remaining / unit:g} are left; it begins anew in {math.ceil(left.reset)} s."
+        f"This API key allows {limit:g} {amount} a {window}, of which {remaining:g} are left; "
+        f"it begins anew in {anew} s."
     )

@@ -87,7 +87,7 @@ class Orders:
         bounded = native and self._composable_elsewhere(work, need)
         if self.begun(name) is None and not self._pool.could_serve(need):
             if engine_model is None:
-                raise UnsupportedFeature("No engine in use can do this: " + ", ".join(sorted(capabilities)) + ".")
+                raise UnsupportedFeature(f"No engine in use can do this: {', '.join(sorted(capabilities))}.")
             bounded = True
         spec = Spec(name=name, need=need, work=work, patience=self._patience if bounded else None)
         task = await self._tasks.do(self._job, spec, lambda percent: tell(percent / 100))

@@ -27,6 +27,8 @@ from sora2api.store.tables import (
 )
 
 _BLOBS: Final = ("request", "plan", "error", "outputs", "groups", "parameters", "result", "data")
+_TOLD_APART: Final = frozenset({"type", "media", "error", "message", "reason"})
+"""What of an event is not shown as name=value."""
 _TRIED: Final = ("asked_at", "intended_at", "submitted_at", "progressed_at", "made_at", "ended_at")
 _FILE: Final = ("id", "role", "kind", "bytes", "content_type", "width", "height", "seconds", "created_at", "expires_at")
 _DELIVERY: Final = ("id", "endpoint_id", "url", "status", "attempts", "status_code", "error", "created_at", "ended_at")
@@ -117,10 +119,11 @@ def _moments(history: History) -> Iterator[Moment]:
     for made in history.calls:
         by = f" by {made.proxy}" if made.proxy else ""
         answer = f"{made.status or ''} {made.code or ''}".strip()
-        yield Moment(made.at, f"call to {made.account}", f"{made.method} {made.url}{by}: {answer} in {made.took:.3f} s")
+        line = f"{made.method} {made.url}{by}: {answer} in {made.took:.3f} s"
+        yield Moment(made.at, f"call to {made.account}", line)
     for delivery in history.deliveries:
         whom = delivery["endpoint_id"] or delivery["url"]
-        yield Moment(delivery["created_at"], "webhook", f"{delivery['id']} to {whom}")
+        yield Moment(delivery["created_at"], "webhook", f"{delivery['id']}: {whom}")
         if delivery["ended_at"] is not None:
             yield Moment(delivery["ended_at"], f"webhook {delivery['status']}", _answered(delivery))
     for file in history.files:
@@ -128,32 +131,34 @@ def _moments(history: History) -> Iterator[Moment]:
 
 
 def _of_task(task: Row) -> Iterator[Moment]:
-    name = f"{task['step']} try {task['attempt']}"
-    failed = task["error"]
+    named = f"try {task['attempt']} of step {task['step']}"
+    failed, account, proxy = task["error"], task["account"], task["proxy"]
     said = {
-        "asked_at": "waits for an account" + (f": {task['waited_for']}" if task["waited_for"] else ""),
-        "intended_at": f"goes to {task['account']}" + (f" by {task['proxy']}" if task["proxy"] else ""),
-        "submitted_at": f"taken as {task['engine_task'] or 'done at once'}",
+        "asked_at": f"waits for an account: {task['waited_for']}" if task["waited_for"] else "waits for an account",
+        "intended_at": f"goes to {account} by {proxy}" if proxy else f"goes to {account}",
+        "submitted_at": f"taken as {task['engine_task']}" if task["engine_task"] else "done at once",
         "progressed_at": "first progress",
         "made_at": "made",
         "ended_at": f"failed: {failed['code']}: {failed['message']}" if failed else "stored",
     }
     for moment in _TRIED:
         if task[moment] is not None:
-            yield Moment(task[moment], name, said[moment])
+            yield Moment(task[moment], named, said[moment])
 
 
 def _told(data: Mapping[str, Any]) -> str:
-    """An event in a line."""
-    parts = (f"{name}={value}" for name, value in data.items() if name not in ("type", "media", "error") and value)
+    """An event in a line, with the sentence that it brings, if any, at its end."""
+    parts = [f"{name}={value}" for name, value in data.items() if name not in _TOLD_APART and value]
+    media = [f"files={len(data['media'])}"] if data.get("media") else []
+    line = " ".join((data["type"], *parts, *media))
     error = data.get("error")
-    why = [f"{error['code']}: {error['message']}"] if error else []
-    media = [f"{len(data['media'])} files"] if data.get("media") else []
-    return " ".join((data["type"], *parts, *media, *why))
+    why = f"{error['code']}: {error['message']}" if error else data.get("message") or data.get("reason")
+    return f"{line}: {why}" if why else line
 
 
 def _answered(delivery: Row) -> str:
-    return f"{delivery['attempts']} attempts, {delivery['status_code'] or delivery['error'] or 'no answer'}"
+    why = delivery["status_code"] or delivery["error"] or "no answer"
+    return f"attempts: {delivery['attempts']}, {why}"
 
 
 # Reading.

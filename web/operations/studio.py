@@ -32,6 +32,7 @@ from sora2api.modes import (
 from sora2api.web import code
 from sora2api.web.operation import Change as Changed
 from sora2api.web.operation import Desk, Operation
+from sora2api.web.sentences import say
 from sora2api.web.words import N_
 
 _SHOWN: Final = {"image": "image/png", "video": "video/mp4"}
@@ -247,7 +248,7 @@ async def understand(desk: Desk, asked: StudioSketch) -> Understood:
         key = using(desk, asked.key)
         outline = await desk.office.jobs.outline(await _request(desk, asked, key, _stand_ins(asked)), limits=key.limits)
     except Sora2ApiError as error:
-        return Understood(style=style, trouble=Trouble(error.code, error.message, error.param))
+        return Understood(style=style, trouble=Trouble(error.code, say(error.message), error.param))
     made = outline.makes()
     return Understood(
         mode=outline.mode.name,

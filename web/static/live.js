@@ -60,9 +60,9 @@ function tell(part, selector, text) {
 
 /** Seconds as the server writes them. */
 function span(seconds) {
-  if (seconds < 90) return `${Math.round(seconds)}\u202fs`;
+  if (seconds < 90) return `${Math.round(seconds)}\u202f${words.s}`;
   const minutes = seconds / 60;
-  return minutes < 90 ? `${Math.round(minutes)}\u202fmin` : `${Math.round(minutes / 60)}\u202fh`;
+  return minutes < 90 ? `${Math.round(minutes)}\u202f${words.min}` : `${Math.round(minutes / 60)}\u202f${words.h}`;
 }
 
 document.addEventListener("visibilitychange", async () => {

@@ -135,7 +135,7 @@ function open() {
   }
 
   function chips(found) {
-    const length = found.seconds ? ` · ${found.seconds}\u202fs` : "";
+    const length = found.seconds ? ` · ${found.seconds}\u202f${words.s}` : "";
     const all = found.mode ? [[`${found.mode}${length}`, "good"]] : [];
     if (found.shots?.length) all.push([words.shots.replace("{}", found.shots.length), "busy"]);
     if (found.source) all.push([words.remix, "busy"]);
@@ -177,7 +177,7 @@ function open() {
   function total(found) {
     const longest = Number(model().dataset.longest) || LONGEST;
     const sum = found.reduce((so_far, { seconds }) => so_far + seconds, 0);
-    part("total").textContent = `${Number(sum.toFixed(2))} / ${longest}\u202fs`;
+    part("total").textContent = `${Number(sum.toFixed(2))} / ${longest}\u202f${words.s}`;
     part("total").classList.toggle("bad", sum > longest);
   }
 
@@ -214,7 +214,7 @@ function open() {
       button("×", `${title}: ${words.remove}`, remove),
     ];
     const head = element("header", { draggable: true }, element("strong", { textContent: title }), ...acts);
-    const item = element("li", {}, head, text, element("label", {}, length, " s"));
+    const item = element("li", {}, head, text, element("label", {}, length, ` ${words.s}`));
     head.ondragstart = (event) => event.dataTransfer.setData("text/x-shot", at);
     item.ondragover = (event) => event.dataTransfer.types.includes("text/x-shot") && event.preventDefault();
     item.ondrop = (event) => {

@@ -221,7 +221,7 @@ def latency(proxy: str, probes: Sequence[Probe]) -> charts.Chart | None:
         return None
     labels = [time.strftime("%H:%M UTC", time.gmtime(probe.at)) for probe in probes]
     took = [None if probe.took is None else probe.took * 1000 for probe in probes]
-    return charts.lines(gettext("Latency"), labels, [charts.Series(proxy, took)], unit="ms")
+    return charts.lines(gettext("Latency"), labels, [charts.Series(proxy, took)], unit=gettext("ms"))
 
 
 async def _whole(request: web.Request) -> AccountWhole:

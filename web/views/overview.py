@@ -114,7 +114,7 @@ def charts(spans: Sequence[Span], form: str) -> Sequence[Chart]:
                 Series(half, [span.waiting.p50 for span in spans]),
                 Series(most, [span.waiting.p95 for span in spans]),
             ),
-            unit="s",
+            unit=gettext("s"),
         ),
         lines(
             gettext("Making time"),
@@ -123,9 +123,14 @@ def charts(spans: Sequence[Span], form: str) -> Sequence[Chart]:
                 Series(half, [span.making.p50 for span in spans]),
                 Series(most, [span.making.p95 for span in spans]),
             ),
-            unit="s",
+            unit=gettext("s"),
         ),
-        bars(gettext("Seconds of video by model"), labels, _series([span.seconds for span in spans]), unit="s"),
+        bars(
+            gettext("Seconds of video by model"),
+            labels,
+            _series([span.seconds for span in spans]),
+            unit=gettext("s"),
+        ),
     )
 
 

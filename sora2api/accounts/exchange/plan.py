@@ -112,14 +112,14 @@ class Plan:
             raise InvalidValue("That is the name of the built-in sandbox's account.", param="name")
         if not self._update:
             same_token = fields.get("token") is not None and fields["token"] == known.token
-            why = f"its token is that of {known.name}" if same_token else "there is an account of this name"
+            why = f"Its token is that of {known.name}." if same_token else "There is an account of this name."
             return Outcome(row=row.number, name=fields["name"], result="skipped", why=why)
         given = {name: fields[name] for name in (*row.fields, "name") if name not in row.new_only}
         changes = {name: value for name, value in given.items() if value != getattr(known, name)}
         if self._by_name.get(fields["name"], known).id != known.id:
             raise InvalidValue(f"It is {known.name} already, and another account has the name.", param="name")
         if not changes:
-            return Outcome(row=row.number, name=known.name, result="skipped", why="nothing differs")
+            return Outcome(row=row.number, name=known.name, result="skipped", why="Nothing differs.")
         account = msgspec.structs.replace(known, **changes)
         if account.id in self._new:
             self._new[account.id] = account

@@ -1,0 +1,111 @@
+"""What each revision's program has left is found again by this one: all rows, sealed tokens, files, unfinished work."""
+
+import io
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import av
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+from sora2api.migrations import HEAD, REVISIONS
+from sora2api.store.database import FILE
+from sora2api.store.migrate import current, migrate
+from sora2api.store.secrets import VARIABLE, Secrets, WrongSecretKey
+
+HERE = Path(__file__).parent
+MAKE_IT = "run tests/upgrade/make.py: each revision has its kept database, made anew while it is unreleased and changes"
+
+
+def schema(database: Path) -> set[tuple[str, str]]:
+    """Tables with their columns, and the words of all indexes."""
+    with closing(sqlite3.connect(database)) as connection:
+        tables = "SELECT t.name, c.name || ' ' || c.type FROM sqlite_master AS t, pragma_table_info(t.name) AS c"
+        indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        return {*connection.execute(f"{tables} WHERE t.type = 'table'"), *connection.execute(indexes)}
+
+
+def made_by_migrations(revision: str, database: Path) -> None:
+    engine = create_engine(f"sqlite:///{database}")
+    config = Config()
+    config.set_main_option("script_location", "sora2api.migrations:")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+def seconds_of(content: bytes) -> float:
+    """How long a video is, as decoded."""
+    with av.open(io.BytesIO(content)) as container:
+        stream = container.streams.video[0]
+        return float(sum(1 for _ in container.decode(stream)) / stream.average_rate)
+
+
+def test_each_revision_has_its_kept_database():
+    assert {path.name for path in HERE.glob("*.tar.xz")} == {f"{each}.tar.xz" for each in REVISIONS}, MAKE_IT
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_migration_stays_as_it_was_when_databases_were_made_by_it(left, revision, tmp_path):
+    database = left(revision).data / FILE
+
+    made_by_migrations(revision, tmp_path / "made.db")
+
+    assert current(database) == revision
+    assert schema(database) == schema(tmp_path / "made.db"), MAKE_IT
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_an_upgrade_loses_no_row_and_keeps_the_database_as_it_was(left, revision):
+    old = left(revision)
+    before = old.rows()
+
+    migrate(old.data)
+
+    after = old.rows()
+    assert current(old.data / FILE) == HEAD
+    for table, rows in before.items():
+        assert [row | {name: after[table][n][name] for name in row} for n, row in enumerate(rows)] == rows, table
+        assert len(after[table]) == len(rows)
+    copy = old.data / f"{FILE}.before-{HEAD}"
+    assert copy.exists() == (revision != HEAD)
+    assert revision == HEAD or current(copy) == revision
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_sealed_tokens_open_after_an_upgrade_with_their_key_alone(left, revision, monkeypatch):
+    old = left(revision)
+    migrate(old.data)
+    (account,) = old.rows()["accounts"]
+
+    assert Secrets.open(old.data).unseal(account["token"]) == "sk-sandbox"
+    monkeypatch.setenv(VARIABLE, "another key")
+    with pytest.raises(WrongSecretKey):
+        Secrets.open(old.data)
+
+
+@pytest.mark.parametrize(
+    "revision", [REVISIONS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in REVISIONS[1:])]
+)
+def test_a_server_goes_on_where_the_older_one_was_stopped(left, revision, rig):
+    old = left(revision)
+    facts, rig.key = old.facts, old.facts["key"]
+    rig.start_sandbox("--delay", "0")
+    old.change(f"UPDATE accounts SET base_url = '{rig.sandbox.url}/v1'")
+    made = rig.creates()
+
+    rig.start_server("--fetch-allow", "127.0.0.0/8", "--poll-interval", "0.5")
+
+    for job in (facts["begun"], facts["waiting"], facts["video"]):
+        assert rig.ended(job)["status"] == "completed"
+        assert abs(seconds_of(rig.get(f"/v1/videos/{job}/content").content) - 1) < 0.2
+    assert rig.creates() == made + 1  # the one that waited
+    assert rig.get(f"/v1/videos/{facts['failed']}").json()["error"]["code"] == "rejected_by_engine"
+    assert [hook["name"] for hook in rig.get("/v1/webhook_endpoints").json()["data"]] == ["kept"]
+    assert [file["id"] for file in rig.get("/v1/files").json()["data"]] == [facts["file"]]
+    rig.key = facts["second_key"]
+    assert rig.http.get("/v1/videos", headers=rig.headers).status_code == 200

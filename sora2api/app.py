@@ -13,7 +13,7 @@ from sora2api.api.cors import Cors
 from sora2api.api.middlewares import errors
 from sora2api.api.routes import add_routes
 from sora2api.api.services import SERVICES, Services
-from sora2api.auth.address import networks
+from sora2api.auth.address import among, networks
 from sora2api.auth.audit import Audit
 from sora2api.auth.authenticate import Authenticator
 from sora2api.auth.first_start import FirstStart, Issued
@@ -26,6 +26,7 @@ from sora2api.jobs.browsing import Browsing
 from sora2api.jobs.figures import Figures
 from sora2api.jobs.settings_book import SettingsBook
 from sora2api.jobs.usage import UsageBook
+from sora2api.measured import measure
 from sora2api.media.files import FileBook
 from sora2api.media.links import Links
 from sora2api.media.receiving import Receiving
@@ -35,6 +36,7 @@ from sora2api.notify import told
 from sora2api.observe.doings import Doings
 from sora2api.observe.health import Health
 from sora2api.observe.history import Histories
+from sora2api.observe.monitoring import Monitoring
 from sora2api.observe.reader import LogReader
 from sora2api.observe.requests import LOG, identify, stamp
 from sora2api.parts import Parts, open_parts, watch
@@ -75,11 +77,13 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
     """The server with everything open but its socket. On leaving, unfinished jobs are left for the next start."""
     async with AsyncExitStack() as stack:
         parts = await open_parts(stack, folder=folder, loaded=loaded, database=database, registry=registry)
+        measure(stack, parts)
         services = _services(parts)
         office = _office(parts, services)
         health = _health(parts)
         await watch(stack, parts, office.news.look_again)
         app = _application(services, health)
+        _monitoring(parts, services).set_up(app)
         if loaded.settings.log_requests:
             app[LOG] = parts.requests
         _furnish(app, parts, office)
@@ -96,6 +100,17 @@ def _application(services: Services, health: Health) -> web.Application:
     add_routes(app, also=described())
     Cors(services.settings.cors_origins).set_up(app)
     return app
+
+
+def _monitoring(parts: Parts, services: Services) -> Monitoring:
+    settings = services.settings
+    watchers = networks(settings.monitor_allow)
+
+    def near(request: web.BaseRequest) -> bool:
+        caller = services.caller(request)
+        return caller.local or among(caller.address, watchers)
+
+    return Monitoring(parts.metrics, who=settings.metrics, token=settings.metrics_token, near=near)
 
 
 def _services(parts: Parts) -> Services:

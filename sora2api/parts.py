@@ -22,7 +22,7 @@ from sora2api.auth.first_start import FirstStart, Issued
 from sora2api.auth.keys import KeyBook
 from sora2api.catalog import Catalog
 from sora2api.egress import GuardedFetch, Sessions
-from sora2api.egress.trace import untraced
+from sora2api.egress.trace import Call, Trace
 from sora2api.errors import EngineError, Sora2ApiError
 from sora2api.jobs import Jobs
 from sora2api.jobs.opening import Ground, opened
@@ -32,6 +32,7 @@ from sora2api.media.workshop import Workshop
 from sora2api.modes import Mode
 from sora2api.notify import Alerts, Deliveries, Endpoints, Sender, Signer, Webhooks
 from sora2api.observe.log import RequestLog
+from sora2api.observe.metrics import Metrics
 from sora2api.registry import Registry
 from sora2api.sandbox.child import SandboxChild
 from sora2api.settings import Loaded, Settings
@@ -93,6 +94,7 @@ class Parts:
     store: MediaStore
     outbound: Outbound
     requests: RequestLog
+    metrics: Metrics
     accounts: Accounts
     catalog: Catalog
     modes: Mapping[str, Mode]
@@ -112,7 +114,8 @@ async def open_parts(
     store = await _store(stack, base)
     outbound = await _outbound(stack, base)
     requests = _requests(stack, base)
-    accounts = await _accounts(stack, base, outbound, requests)
+    metrics = Metrics()
+    accounts = await _accounts(stack, base, outbound, _trace(base, requests, metrics))
     catalog = Catalog(registry, accounts.pool, database)
     await catalog.load()
     modes = await _modes(stack, registry)
@@ -121,7 +124,7 @@ async def open_parts(
     ground = _ground(base, store, outbound, accounts, catalog, modes, webhooks.deliveries, sandbox)
     jobs = await stack.enter_async_context(opened(ground))
     keep(stack, partial(_serve_sandbox, sandbox, base, accounts, jobs), name="sandbox wanted")
-    jobs.when_over(requests.ended)
+    jobs.when_over(lambda job: requests.ended(job.id))
     keep(stack, partial(_clean, jobs, webhooks.deliveries, requests), name="cleaning")
     await _alert(stack, base, accounts, store, webhooks.deliveries)
     return Parts(
@@ -132,6 +135,7 @@ async def open_parts(
         store=store,
         outbound=outbound,
         requests=requests,
+        metrics=metrics,
         accounts=accounts,
         catalog=catalog,
         modes=modes,
@@ -206,7 +210,19 @@ def _requests(stack: AsyncExitStack, base: Base) -> RequestLog:
     return requests
 
 
-async def _accounts(stack: AsyncExitStack, base: Base, outbound: Outbound, requests: RequestLog) -> Accounts:
+def _trace(base: Base, requests: RequestLog, metrics: Metrics) -> Trace:
+    """What is told of each call to an engine."""
+    if not base.settings.log_requests:
+        return metrics.called
+
+    def told(call: Call) -> None:
+        metrics.called(call)
+        requests.call(call)
+
+    return told
+
+
+async def _accounts(stack: AsyncExitStack, base: Base, outbound: Outbound, trace: Trace) -> Accounts:
     settings, proxies = base.settings, outbound.proxies
     book = AccountBook(base.database, base.vault)
     await book.load()
@@ -216,7 +232,7 @@ async def _accounts(stack: AsyncExitStack, base: Base, outbound: Outbound, reque
         book=book,
         proxies=proxies,
         fetch=outbound.fetch,
-        trace=requests.call if settings.log_requests else untraced,
+        trace=trace,
     )
     stack.push_async_callback(engines.refreshes.close)
     daily = DailyUse()

@@ -29,6 +29,11 @@ _SHARE: Final = {"true": "link", "1": "link", "false": "off", "0": "off"}
 AT_ONCE: Final = frozenset({"paused"})
 """The settings that a running server heeds when they are chosen anew; others hold from its next start."""
 
+SECRET: Final = frozenset({"metrics_token"})
+"""The settings that are shown to nobody."""
+
+_NETWORKS: Final = frozenset({"trusted_proxies", "fetch_allow", "monitor_allow"})
+
 Source = Literal["command line", "environment", "database", "file", "default"]
 
 
@@ -51,6 +56,23 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _help("Sites whose pages may use the API from a browser, as in https://app.example.org; `*`: all."),
     ] = ()
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _help("How much is logged.")] = "info"
+    log_format: Annotated[
+        Literal["console", "json"], _help("How a line of the console's log is written: for people, or as JSON.")
+    ] = "console"
+    metrics: Annotated[
+        Literal["off", "local", "token"],
+        _help("Who may read /metrics: nobody, this machine and `monitor_allow`, or who shows `metrics_token`."),
+    ] = "local"
+    metrics_token: Annotated[
+        str, _help("What `metrics = token` wants as `Authorization: Bearer ...`; it opens the details of /readyz too.")
+    ] = ""
+    monitor_allow: Annotated[
+        tuple[str, ...],
+        _help("Networks, besides this machine, that may read /metrics and the details of /readyz."),
+    ] = ()
+    trace_engines: Annotated[
+        bool, _help("Tell engines, by W3C Trace Context, which trace a call belongs to, where traces are kept.")
+    ] = False
 
     sandbox: Annotated[bool, _help("Serve from the sandbox even though there are accounts.")] = False
     sandbox_delay: Annotated[float, _help("How long the sandbox takes over a video.", ge=0)] = 4.0
@@ -204,7 +226,7 @@ def parse(name: str, value: Any, *, source: Source) -> Any:
         value = _SHARE.get(str(value).lower(), value)
     try:
         parsed = msgspec.convert(value, kind, strict=False)
-        for network in parsed if name in ("trusted_proxies", "fetch_allow") else ():
+        for network in parsed if name in _NETWORKS else ():
             ip_network(network)
         for origin in parsed if name == "cors_origins" else ():
             _check_origin(origin)

@@ -16,7 +16,7 @@ FOLDERS = {
 
 # "media" is all of it, "media.clips" one module, "drivers:" the package's own face, "egress:GuardedFetch" one name.
 OPEN = ("errors", "settings", ":__version__")
-FREE = ("cli", "app", "parts", "testing")
+FREE = ("cli", "app", "measured", "parts", "testing")
 RULES = {
     "__init__": (),
     "__main__": ("cli",),

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, suppress
 from typing import Final
 
@@ -17,6 +18,7 @@ from sora2api.jobs.characters import CharacterBook, CharacterRecord
 from sora2api.jobs.cleaning import Cleaner
 from sora2api.jobs.intake import Intake, Outline
 from sora2api.jobs.ledger import Ledger, Numbered
+from sora2api.jobs.live import LiveJob
 from sora2api.jobs.once import Once, Requests, digest
 from sora2api.jobs.records import JobKind, JobRecord, Status
 from sora2api.jobs.runner import Runner
@@ -53,7 +55,10 @@ class Jobs:
         cleaner: Cleaner,
         sandbox: Callable[[], AbstractAsyncContextManager[None]],
         queue_limit: int,
+        polls: Mapping[str, int],
     ) -> None:
+        self.polls = polls
+        """How polls went since the start, by outcome."""
         self._characters = characters
         self._requests = requests
         self._tally = tally
@@ -249,9 +254,13 @@ class Jobs:
         """The picture that stands for a video."""
         return await self._store.of_job(job.id, "frame")
 
-    def when_over(self, told: Callable[[str], None]) -> None:
-        """Have *told* called with the id of each job that ends from now on."""
+    def when_over(self, told: Callable[[LiveJob], None]) -> None:
+        """Have *told* called with each job that ends from now on."""
         self._runner.told.append(told)
+
+    def unfinished(self) -> Counter[tuple[str, ...]]:
+        """How many jobs are not over, by mode and status."""
+        return Counter((live.record.mode, live.record.status) for live in self._runner.live.values())
 
     async def wait(self, job_id: str, *, seconds: float) -> bool:
         """Wait until a job is over, at most so long and not into a stop of the server; whether it is over."""

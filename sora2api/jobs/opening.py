@@ -82,7 +82,7 @@ async def opened(on: Ground) -> AsyncIterator[Jobs]:
         runner = _runner(on, tasks, ledger, characters, aftercare, requests, tally)
         stack.push_async_callback(runner.close)
         await runner.open()
-        yield _jobs(on, runner, ledger, characters, requests, tally, worker)
+        yield _jobs(on, runner, ledger, characters, requests, tally, worker, polls=pollers.outcomes)
 
 
 def _tasks(on: Ground, stack: AsyncExitStack, ledger: Ledger, pollers: Pollers, lost: LostSubmits) -> Tasks:
@@ -160,6 +160,8 @@ def _jobs(
     requests: Requests,
     tally: Tally,
     worker: Worker,
+    *,
+    polls: Mapping[str, int],
 ) -> Jobs:
     intake = Intake(
         modes=on.modes,
@@ -186,4 +188,5 @@ def _jobs(
         sandbox=on.sandbox,
         gate=Gate(on.database, paused=on.settings.paused, pinned="paused" in on.pinned),
         queue_limit=on.settings.queue_limit,
+        polls=polls,
     )

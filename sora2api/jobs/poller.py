@@ -7,6 +7,7 @@ many tasks cost no more calls than few. Elsewhere each task is asked after by it
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextvars import Context
 from typing import Final
@@ -41,6 +42,7 @@ _PAUSE: Final = 2.0
 _WHOLE_ACCOUNT: Final = (RateLimited, QuotaExhausted, EngineBusy, AccountRejected, ConnectFault)
 """What is said of one task and holds for all of the account."""
 _UNTIL_NEWS: Final = 60.0
+_ANSWERED: Final = "answered"
 
 OnProgress = Callable[[TaskState], None]
 
@@ -82,6 +84,8 @@ class Pollers:
     """The pollers of all accounts. A poller runs as long as its account has tasks to follow."""
 
     def __init__(self, book: AccountBook, engines: Engines, *, longest: float) -> None:
+        self.outcomes: Counter[str] = Counter()
+        """How polls went since the start: `answered`, or the code of an error."""
         self._book = book
         self._engines = engines
         self._longest = longest
@@ -91,7 +95,9 @@ class Pollers:
         """Wait until *task* is completed, failed or lost at the account's engine."""
         poller = self._pollers.get(account_id)
         if poller is None:
-            poller = self._pollers[account_id] = _Poller(account_id, self._book, self._engines, longest=self._longest)
+            poller = self._pollers[account_id] = _Poller(
+                account_id, self._book, self._engines, longest=self._longest, outcomes=self.outcomes
+            )
         followed = _Followed(task, on_progress)
         poller.add(followed)
         try:
@@ -107,11 +113,14 @@ class Pollers:
 class _Poller:
     """Polls one account's engine."""
 
-    def __init__(self, account_id: str, book: AccountBook, engines: Engines, *, longest: float) -> None:
+    def __init__(
+        self, account_id: str, book: AccountBook, engines: Engines, *, longest: float, outcomes: Counter[str]
+    ) -> None:
         self._account_id = account_id
         self._book = book
         self._engines = engines
         self._longest = longest
+        self._outcomes = outcomes
         self._followed: dict[str, _Followed] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._allowance = Allowance()
@@ -182,6 +191,7 @@ class _Poller:
             except (EngineError, TimeoutError) as error:
                 self._rest(error)
             else:
+                self._outcomes[_ANSWERED] += 1
                 for followed in waiting:
                     if followed.id in states:
                         followed.tell(states[followed.id])
@@ -219,6 +229,7 @@ class _Poller:
             else:
                 self._say(error)
         else:
+            self._outcomes[_ANSWERED] += 1
             followed.due = time.monotonic() + interval(followed.age(), longest=self._longest) * off_the_beat()
             if followed.id in states:
                 followed.tell(states[followed.id])
@@ -241,4 +252,5 @@ class _Poller:
 
     def _say(self, error: EngineError | TimeoutError) -> None:
         code = error.code if isinstance(error, EngineError) else NetworkFault.code
+        self._outcomes[code] += 1
         log.warning("poll failed", extra={"account": self._account_id, "code": code, "tasks": len(self._followed)})

@@ -69,8 +69,8 @@ class Runner:
         http: Callable[[], aiohttp.ClientSession],
     ) -> None:
         self.live: dict[str, LiveJob] = {}
-        self.told: list[Callable[[str], None]] = []
-        """What is called with the id of each job that ends."""
+        self.told: list[Callable[[LiveJob], None]] = []
+        """What is called with each job that ends."""
         self.changes = 0
         """Grows with each job that comes, begins or ends."""
         self.pace = Pace()
@@ -252,7 +252,7 @@ class Runner:
         self.changes += 1
         job.over.set()
         for told in self.told:
-            told(record.id)
+            told(job)
         log.info("job ended", extra={"job": record.id, "status": status, "code": error.code if error else None})
         await self._clear(job)
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from yarl import URL
 
 from sora2api.errors import InvalidValue, NotFound
-from sora2api.settings import AT_ONCE, Described, Loaded, Source, load, parse, table
+from sora2api.settings import AT_ONCE, SECRET, Described, Loaded, Source, load, parse, table
 from sora2api.store.chosen import choose, chosen, unchoose
 from sora2api.store.database import Database
 
@@ -21,7 +21,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     *pinned*: it is given on the command line or in the environment, so nothing else can change it. *chosen*: the
     database has a value for it. *at_once*: a running server heeds a change. *waits*: a restart will change it.
-    Passwords in URLs are `***`.
+    Secrets, and passwords in URLs, are `***`.
     """
 
     name: str
@@ -92,9 +92,9 @@ class SettingsBook:
             help=row.help,
             choices=row.choices,
             default=row.default,
-            value=_shown(value),
+            value=_shown(name, value),
             source=source,
-            later=_shown(later),
+            later=_shown(name, later),
             pinned=pinned,
             chosen=name in said,
             at_once=name in AT_ONCE,
@@ -106,8 +106,10 @@ def _of(loaded: Loaded, name: str) -> tuple[Any, Source]:
     return getattr(loaded.settings, name), loaded.sources[name]
 
 
-def _shown(value: Any) -> Any:
-    """A *value* without the password of a URL in it."""
+def _shown(name: str, value: Any) -> Any:
+    """A *value* without the password of a URL in it; nothing of one that is a secret."""
+    if name in SECRET and value:
+        return _HIDDEN
     if not (isinstance(value, str) and "@" in value and "://" in value):
         return value
     try:

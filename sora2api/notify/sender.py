@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -57,6 +58,8 @@ class Sender:
         self._pauses = pauses
         self._tried_for = tried_for
         self._timeout = timeout
+        self.outcomes: Counter[str] = Counter()
+        """How attempts ended since the start: `delivered`, `failed`, or `retried` where there will be another."""
         self._lanes: dict[str, _Lane] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
 
@@ -121,10 +124,12 @@ class Sender:
 
     async def _note(self, due: Due, status: int | None, trouble: str) -> None:
         if status is not None and 200 <= status < 300:
+            self.outcomes["delivered"] += 1
             await self._deliveries.delivered(due, status_code=status)
             return
         again_at = None if status == _GONE else self._again_at(due)
         last = again_at is None
+        self.outcomes["failed" if last else "retried"] += 1
         log.warning("webhook not delivered", extra={"delivery": due.id, "status": status, "last": last})
         await self._deliveries.failed(due, status_code=status, error=trouble, again_at=again_at)
         if status == _GONE and due.endpoint_id is not None:

@@ -1,10 +1,11 @@
 """The database: one writer whose waiting writes share a transaction, and a few readers."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, event, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +19,23 @@ _READERS: Final = 3
 
 T = TypeVar("T")
 Write = Callable[[AsyncConnection], Awaitable[T]]
+
+
+class Meter(Protocol):
+    """What is told of each transaction of the writer: the *writes* in it, and how long its commit took."""
+
+    def committed(self, writes: int, seconds: float) -> None: ...
+    def rolled_back(self) -> None: ...
+
+
+class _Unmetered(Meter):
+    """Measures nothing."""
+
+    def committed(self, writes: int, seconds: float) -> None:
+        """Nobody wants to know."""
+
+    def rolled_back(self) -> None:
+        """Nor of that."""
 
 
 class _Waiting(Generic[T]):
@@ -34,6 +52,7 @@ class Database:
     """SQLite in WAL mode. `write` returns when its transaction is on disk."""
 
     def __init__(self, path: Path) -> None:
+        self.meter: Meter = _Unmetered()
         self._writer = _engine(path, begin="BEGIN IMMEDIATE", connections=1)
         self._reader = _engine(path, begin="BEGIN", connections=_READERS)
         self._waiting: asyncio.Queue[_Waiting[Any] | None] = asyncio.Queue()
@@ -64,6 +83,10 @@ class Database:
             return "The database cannot be read."
         return None
 
+    def waiting(self) -> int:
+        """How many writes wait for a transaction."""
+        return self._waiting.qsize()
+
     async def close(self) -> None:
         """Commit what waits, then close."""
         self._closed = True
@@ -89,6 +112,7 @@ class Database:
         """Commit the *writes* together. False: nothing was done; their waiters hear of it only at the *last* try."""
         failure: BaseException | None = None
         results: list[Any] = []
+        written = 0.0
         try:
             async with self._writer.begin() as connection:
                 for waiting in writes:
@@ -99,12 +123,16 @@ class Database:
                         await connection.rollback()
                         break
                     results.append(attempt.result())
+                written = time.perf_counter()
         except SQLAlchemyError as error:
             failure = error
         if failure is None:
+            self.meter.committed(len(writes), time.perf_counter() - written)
             for waiting, result in zip(writes, results, strict=True):
                 waiting.done.set_result(result)
-        elif last:
+        else:
+            self.meter.rolled_back()
+        if failure is not None and last:
             writes[0].done.set_exception(failure)
             writes[0].done.exception()  # its caller may be gone
         return failure is None

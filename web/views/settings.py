@@ -45,8 +45,9 @@ GROUPS: Final[Sequence[tuple[str, str, Sequence[str]]]] = (
     (
         "log",
         N_("Log and alerts"),
-        ("log_requests", "log_prompts", "log_lifetime", "log_size", "log_level", "alert_url"),
+        ("log_requests", "log_prompts", "log_lifetime", "log_size", "log_level", "log_format", "alert_url"),
     ),
+    ("monitoring", N_("Monitoring"), ("metrics", "metrics_token", "monitor_allow", "trace_engines")),
     ("sandbox", N_("Sandbox"), ("sandbox", "sandbox_delay")),
     (
         "server",

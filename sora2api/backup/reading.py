@@ -9,13 +9,14 @@ from typing import IO, Final, TypeVar
 
 import msgspec
 
-from sora2api.backup.manifest import DATABASE, FORMAT, LABEL, MANIFEST, Label, Manifest, Part, is_known
+from sora2api.backup.manifest import DATABASE, FORMAT, KEYS, LABEL, MANIFEST, Label, Manifest, Part, is_known
 from sora2api.errors import Sora2ApiError
 
 _PIECE: Final = 1024 * 1024
 _LARGEST_JSON: Final = 256 * 1024 * 1024
 _MODE: Final = 0o755
-_PRIVATE_MODE: Final = 0o700
+_PRIVATE_MODE: Final = 0o600
+_PRIVATE: Final = (DATABASE, *KEYS)
 _CUT: Final = "This backup is cut off or damaged."
 _FOREIGN: Final = "This file is no backup of sora2api."
 
@@ -73,7 +74,7 @@ class Reader:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         total, length = sha256(), 0
         with path.open("xb") as file:
-            os.fchmod(file.fileno(), member.mode & (_MODE if "/" in member.name else _PRIVATE_MODE))
+            os.fchmod(file.fileno(), member.mode & (_PRIVATE_MODE if member.name in _PRIVATE else _MODE))
             for piece in self._pieces(member):
                 total.update(piece)
                 length += file.write(piece)

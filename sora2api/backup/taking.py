@@ -59,23 +59,23 @@ def take(folder: Path, target: IO[bytes], *, media: bool, key: bool, scratch: Pa
         raise NothingThere(f"There is no database in {folder}.")
     if key and not (folder / key_file.FILE).exists():
         raise NothingThere(f"There is no {key_file.FILE} in {folder}: where the key is given otherwise, keep that.")
-    writer = Writer(target, _label(revision))
-    while media and _add_files(writer, folder, _known(folder / FILE)) > _FEW:
-        continue
-    copy = scratch / FILE
-    with _keys_held(folder):
-        label = _label(_copied(folder, copy))
-        for name in KEYS if key else ():
-            writer.add(name, folder / name)
-    known = _known(copy) if media else set()
-    _add_files(writer, folder, known)
-    _add_database(writer, copy)
-    writer.add(SETTINGS, folder / SETTINGS)
-    _add_plugins(writer, folder)
-    missing = tuple(sorted(known - writer.parts.keys()))
-    parts = tuple(writer.parts.values())
-    manifest = Manifest(label=label, media=media, key=key, parts=parts, missing=missing)
-    writer.end(manifest)
+    with Writer(target, _label(revision)) as writer:
+        while media and _add_files(writer, folder, _known(folder / FILE)) > _FEW:
+            continue
+        copy = scratch / FILE
+        with _keys_held(folder):
+            label = _label(_copied(folder, copy))
+            for name in KEYS if key else ():
+                writer.add(name, folder / name)
+        known = _known(copy) if media else set()
+        _add_files(writer, folder, known)
+        _add_database(writer, copy)
+        writer.add(SETTINGS, folder / SETTINGS)
+        _add_plugins(writer, folder)
+        missing = tuple(sorted(known - writer.parts.keys()))
+        parts = tuple(writer.parts.values())
+        manifest = Manifest(label=label, media=media, key=key, parts=parts, missing=missing)
+        writer.end(manifest)
     return manifest
 
 

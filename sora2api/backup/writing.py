@@ -6,7 +6,8 @@ import tarfile
 import time
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 import msgspec
 
@@ -17,7 +18,7 @@ class Writer:
     """Writes members to a *target* that need not be seekable; *parts* are those that there are, by name."""
 
     def __init__(self, target: IO[bytes], label: Label) -> None:
-        self._tar = tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - see `end`
+        self._tar = tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - see `__exit__`
         self._add(LABEL, io.BytesIO(msgspec.json.encode(label)), mode=0o600)
         self.parts: dict[str, Part] = {}
 
@@ -33,7 +34,14 @@ class Writer:
 
     def end(self, manifest: Manifest) -> None:
         self._add(MANIFEST, io.BytesIO(msgspec.json.encode(manifest)), mode=0o600)
-        self._tar.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tar.__exit__(kind, error, trace)
 
     def _add(self, name: str, file: IO[bytes], *, mode: int) -> Part:
         member = tarfile.TarInfo(name)

@@ -1,0 +1,183 @@
+"""A backup has all that is asked of it, whatever the server does meanwhile, and nothing that is not."""
+
+import io
+import json
+import sqlite3
+import stat
+import subprocess
+import sys
+import tarfile
+from contextlib import closing
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from backup.conftest import picture, rows
+
+from sora2api.backup.taking import take, take_file
+from sora2api.store import key_file
+from sora2api.store.database import FILE
+from sora2api.store.rotation import alone
+
+OURS = (sys.executable, "-m", "sora2api")
+KEPT = ("media/", "plugins/", "sora2api.toml", "secret.key")
+
+
+def names(file) -> list[str]:
+    with tarfile.open(file) as tar:
+        return tar.getnames()
+
+
+def manifest(file) -> dict:
+    with tarfile.open(file) as tar:
+        return json.load(tar.extractfile("manifest.json"))
+
+
+class Meanwhile(io.BytesIO):
+    """Somewhere to write a backup to, where something happens as soon as it has begun."""
+
+    def __init__(self, happens) -> None:
+        super().__init__()
+        self._happens = happens
+
+    def write(self, data) -> int:
+        happens, self._happens = self._happens, lambda: None
+        happens()
+        return super().write(data)
+
+
+def test_what_was_backed_up_comes_back_as_it_was(run, folder, file, target):
+    run(folder, "backup", file, "--with-key")
+
+    run(target, "restore", file)
+
+    assert rows(target / FILE) == rows(folder / FILE)
+    before, after = picture(folder), picture(target)
+    assert {name: before[name] for name in before if name.startswith(KEPT)} == {
+        name: after[name] for name in after if name != FILE
+    }
+    assert stat.S_IMODE((target / FILE).stat().st_mode) == 0o600
+
+
+def test_only_its_owner_reads_a_backup_and_nothing_else_is_left_beside_it(run, folder, file):
+    file.write_text("an older one")
+
+    run(folder, "backup", file)
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert {path.name for path in file.parent.iterdir()} == {file.name, folder.name}
+    assert tarfile.is_tarfile(file)
+
+
+def test_a_backup_says_what_is_in_it(told, folder, file):
+    said = told(folder, "backup", file)
+
+    inside = manifest(file)
+    assert said == {
+        "file": str(file),
+        "version": inside["label"]["version"],
+        "revision": inside["label"]["revision"],
+        "created_at": inside["label"]["created_at"],
+        "bytes": sum(part["bytes"] for part in inside["parts"]),
+        "media": True,
+        "files": len(list((folder / "media").glob("*/*"))),
+        "key": False,
+        "missing": [],
+    }
+
+
+def test_the_key_and_the_media_are_in_it_only_where_they_are_wanted(run, folder, file):
+    without = run(folder, "backup", file, "--no-media")
+    assert not [name for name in names(file) if name.startswith("media/") or name == "secret.key"]
+    assert f"keep a copy of {folder}/secret.key elsewhere" in without.output
+
+    with_key = run(folder, "backup", file, "--with-key")
+    assert "secret.key" in names(file)
+    assert "whoever has this file has the accounts' tokens" in with_key.output
+
+
+def test_a_key_that_is_not_there_cannot_be_backed_up(run, folder, file):
+    (folder / key_file.FILE).unlink()
+
+    assert "There is no secret.key" in run(folder, "backup", file, "--with-key", status=1).output
+    assert not file.exists()
+
+
+def test_a_folder_without_a_database_is_not_backed_up(run, tmp_path, file):
+    assert "no data directory" in run(tmp_path / "none", "backup", file, status=1).output
+    assert "no database" in run(tmp_path, "backup", file, status=1).output
+    assert not file.exists()
+
+
+def test_a_file_that_is_not_on_the_disk_is_named(told, folder, file):
+    lost = min((folder / "media").glob("*/*"))
+    lost.unlink()
+
+    said = told(folder, "backup", file)
+
+    assert said["missing"] == [str(lost.relative_to(folder))]
+    assert manifest(file)["missing"] == said["missing"]
+
+
+def test_files_that_come_and_go_meanwhile_are_in_it_or_named(folder, tmp_path):
+    *_, gone = sorted((folder / "media").glob("*/*"))
+    come = folder / "media" / "00" / ("00" * 32)
+
+    def happens() -> None:
+        gone.unlink()
+        come.parent.mkdir(exist_ok=True)
+        come.write_bytes(b"new")
+        with closing(sqlite3.connect(folder / FILE)) as connection, connection:
+            (row,) = connection.execute("SELECT max(rowid) FROM assets").fetchone()
+            connection.execute("UPDATE assets SET sha256 = ? WHERE rowid = ?", (come.name, row))
+
+    taken = take(folder, Meanwhile(happens), media=True, key=False, scratch=tmp_path)
+
+    with closing(sqlite3.connect(tmp_path / FILE)) as copy:
+        known = {row[0] for row in copy.execute("SELECT sha256 FROM assets")}
+    inside = {part.name.rpartition("/")[2] for part in taken.files()}
+    assert come.name in inside & known
+    assert {name.rpartition("/")[2] for name in taken.missing} == known - inside == {gone.name} & known
+
+
+def test_a_write_that_is_not_committed_is_not_in_it_and_holds_nothing_up(run, folder, file, target):
+    with closing(sqlite3.connect(folder / FILE, isolation_level=None)) as writer:
+        writer.execute("INSERT INTO settings VALUES ('committed', '1')")
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("INSERT INTO settings VALUES ('open', '1')")
+        run(folder, "backup", file)
+    run(target, "restore", file)
+
+    with closing(sqlite3.connect(target / FILE)) as copy:
+        assert copy.execute("SELECT name FROM settings").fetchall() == [("committed",)]
+
+
+def test_a_key_that_is_just_being_changed_is_waited_for(folder, tmp_path, file):
+    taking = Thread(target=take_file, args=(folder, file), kwargs={"media": False, "key": True})
+    with alone(folder):
+        taking.start()
+        taking.join(0.5)
+        assert taking.is_alive()
+        (folder / key_file.FILE).write_bytes(b"the new key")
+    taking.join()
+
+    with tarfile.open(file) as tar:
+        assert tar.extractfile("secret.key").read() == b"the new key"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")
+def test_a_full_disk_ends_it_with_a_sentence(folder):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*OURS, "backup", "-", "--data-dir", folder], stdout=full, stderr=subprocess.PIPE, check=False, text=True
+        )
+
+    assert (done.returncode, done.stderr) == (1, "error: [Errno 28] No space left on device\n")
+
+
+def test_a_backup_goes_from_pipe_to_pipe(folder, target):
+    with subprocess.Popen([*OURS, "backup", "-", "--data-dir", folder], stdout=subprocess.PIPE) as taking:
+        subprocess.run([*OURS, "restore", "-", "--data-dir", target], stdin=taking.stdout, check=True)
+
+    assert taking.returncode == 0
+    assert rows(target / FILE) == rows(folder / FILE)

@@ -252,15 +252,11 @@ class Sessions:
         await self._database.write(lambda connection: connection.execute(ended))
         return found
 
-    async def end_all(self, user_id: str, *, but: Session | None = None) -> int:
-        """End the sessions of a user, all *but* one; how many."""
+    async def end_others(self, session: Session) -> None:
+        """End all other sessions of a session's user."""
         sessions = tables.sessions
-        ended = delete(sessions).where(sessions.c.user_id == user_id, sessions.c.hash != (but.hash if but else ""))
-
-        async def write(connection: AsyncConnection) -> int:
-            return (await connection.execute(ended)).rowcount
-
-        return await self._database.write(write)
+        ended = delete(sessions).where(sessions.c.user_id == session.user_id, sessions.c.hash != session.hash)
+        await self._database.write(lambda connection: connection.execute(ended))
 
     async def change_password(self, session: Session, new: str, *, address: str = "", agent: str = "") -> str:
         """Give the session's user a *new* password, end all its sessions, and return a new one's token.

@@ -2,11 +2,11 @@
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Delete, Row, Update, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -57,6 +57,13 @@ class Users:
             raise NotFound(f"There is no user {user_id!r}.", param="id")
         return _user(row)
 
+    async def named(self, word: str) -> User:
+        """The user of an id or a name."""
+        found = next((user for user in await self.list() if word in (user.id, user.name)), None)
+        if found is None:
+            raise NotFound(f"There is no user {word!r}.", param="id")
+        return found
+
     async def add(self, name: str, role: Role) -> tuple[User, str]:
         """A new user, and the password for the first login, which is known only now."""
         user_id, password = f"user_{secrets.token_hex(8)}", secrets.token_urlsafe(_PASSWORD_BYTES)
@@ -76,28 +83,41 @@ class Users:
 
     async def change(self, user_id: str, role: Role) -> User:
         """Give a user another role, at once."""
-        await self._change(user_id, {"role": role})
+        await self._change(user_id, update(users).values(role=role))
         return await self.get(user_id)
 
     async def disable(self, user_id: str) -> User:
         """Let a user in no more, and end the sessions."""
-        await self._change(user_id, {"disabled_at": time.time()}, end=True)
+        await self._change(user_id, update(users).values(disabled_at=time.time()), end=True)
         return await self.get(user_id)
 
     async def enable(self, user_id: str) -> User:
-        await self._change(user_id, {"disabled_at": None})
+        await self._change(user_id, update(users).values(disabled_at=None))
         return await self.get(user_id)
+
+    async def remove(self, user_id: str) -> None:
+        """Forget a user, whose sessions end; what the audit says of them stays."""
+        await self._change(user_id, delete(users))
+
+    async def end_sessions(self, user_id: str) -> int:
+        """End all sessions of a user; how many."""
+        ended = delete(sessions).where(sessions.c.user_id == user_id)
+
+        async def write(connection: AsyncConnection) -> int:
+            return (await connection.execute(ended)).rowcount
+
+        return await self._database.write(write)
 
     async def reset_password(self, user_id: str) -> tuple[User, str]:
         """End a user's sessions, and let them in with a new password, known only now, to be changed at once."""
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
         values = {"password": await passwords.hashed(password), "must_change": True}
-        await self._change(user_id, values, end=True)
+        await self._change(user_id, update(users).values(**values), end=True)
         return await self.get(user_id), password
 
-    async def _change(self, user_id: str, values: Mapping[str, Any], *, end: bool = False) -> None:
+    async def _change(self, user_id: str, change: Update | Delete, *, end: bool = False) -> None:
         async def write(connection: AsyncConnection) -> None:
-            if not (await connection.execute(update(users).where(users.c.id == user_id).values(**values))).rowcount:
+            if not (await connection.execute(change.where(users.c.id == user_id))).rowcount:
                 raise NotFound(f"There is no user {user_id!r}.", param="id")
             if end:
                 await connection.execute(delete(sessions).where(sessions.c.user_id == user_id))

@@ -3,25 +3,32 @@
 import importlib
 
 import click
+from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "serve": "Run the server.",
     "generate": "Have an image or a video made by any server in the OpenAI shape, into a file.",
     "sandbox": "Run the sandbox engine alone.",
-    "account": "The accounts at engines: add, change, list, show, test, remove, enable, disable, import, export.",
-    "proxy": "The proxies of accounts: add, list, remove, enable, disable, test.",
+    "account": "The accounts at engines: add, change, list, show, test, remove, restore, import, export, …",
+    "proxy": "The proxies of accounts: add, change, list, assign, remove, enable, disable, test.",
     "key": "The API keys of clients and their limits: create, list, show, change, rotate, revoke.",
-    "model": "The models: what they cost and who serves them.",
+    "panel-key": "The keys of the admin API, which does what the panel does: list, create, revoke.",
+    "catalog": "The models: what each makes and costs, and who serves it: list, show, set, unset.",
     "usage": "What was made, by day, key, account and model.",
     "secrets": "The key that secrets are sealed with, and what alerts are signed with: rotate, alerts.",
     "job": "The jobs that clients asked for: list, show, watch, pause, resume, cancel.",
-    "log": "The requests of clients, and the calls to engines made for them: list, show, export.",
+    "log": "The requests of clients, and the calls to engines made for them: list, show, tail, export.",
+    "user": "The users of the panel: list, add, change, disable, enable, remove, their passwords and sessions.",
+    "webhook": "The webhook endpoints of all keys, and alerts: list, show, enable, disable, remove, again, alerts.",
     "settings": "The settings: list, get, set, unset.",
     "backup": "Back the data directory up, while the server runs.",
     "restore": "Put a backup back.",
     "db": "The database: current, upgrade, vacuum, check.",
     "plugin": "The plugins that are installed, and what became of each.",
+    "completion": "Completion for your shell: bash, zsh, fish.",
 }
+ALSO = {"model": "catalog", "logs": "log"}
+"""Other names that people try."""
 
 
 class LazyGroup(click.Group):
@@ -31,10 +38,16 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        name = ALSO.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"sora2api.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"sora2api.cli.{name.replace('-', '_')}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands by the table, so that none is imported for its name."""
+        named = [CompletionItem(name, help=said) for name, said in COMMANDS.items() if name.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

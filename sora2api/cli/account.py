@@ -30,6 +30,7 @@ class OrNone(click.ParamType[Any]):
 
 _TOLD: Final = ("name", "ok", "models", "latency", "route", "expires_at")
 """What is said of every test in JSON, known or not."""
+_SECRET: Final = ("token", "refresh_token", "base_url", "proxy")
 _COUNT: Final = OrNone(click.IntRange(0))
 _FIELDS: Final = (
     click.option("--token", help="The credential; none where the engine wants none."),
@@ -120,6 +121,22 @@ def test(*, name: str, data_dir: Path, as_json: bool) -> None:
 def remove(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Remove an account, by name or id; its tasks are followed to their end."""
     run(_remove(data_dir, name, as_json=as_json))
+
+
+@command.command()
+@click.argument("account_id", metavar="ID")
+@state_options
+def restore(*, account_id: str, data_dir: Path, as_json: bool) -> None:
+    """Take back an account that was removed, by its id; its name must still be free."""
+    run(_restore(data_dir, account_id, as_json=as_json))
+
+
+@command.command()
+@click.argument("name")
+@state_options
+def reveal(*, name: str, data_dir: Path, as_json: bool) -> None:
+    """Show what is secret of an account, by name or id: its tokens, and its addresses with their passwords."""
+    run(_reveal(data_dir, name, as_json=as_json))
 
 
 @command.command()
@@ -232,6 +249,28 @@ async def _remove(folder: Path, name: str, *, as_json: bool) -> None:
         account = known.book.named(name)
         await known.book.remove(account.id)
         _say(account, known.standing, as_json=as_json)
+
+
+async def _restore(folder: Path, account_id: str, *, as_json: bool) -> None:
+    from sora2api.cli.account_parts import listed
+
+    async with listed(folder) as known:
+        account = known.book.get(account_id)
+        account = await known.book.change(account.id, name=account.name, removed_at=None)
+        _say(account, known.standing, as_json=as_json)
+
+
+async def _reveal(folder: Path, name: str, *, as_json: bool) -> None:
+    from sora2api.cli.account_parts import listed
+
+    async with listed(folder) as known:
+        account = known.book.named(name)
+    secrets = {field: getattr(account, field) for field in _SECRET}
+    if as_json:
+        print_json({"id": account.id, "name": account.name, **secrets})
+        return
+    for field, value in secrets.items():
+        click.echo(f"{field.replace('_', ' ')}: {value or '-'}")
 
 
 async def _list(folder: Path, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from sora2api.accounts.daily import DailyUse
 from sora2api.accounts.lanes import Standing
 from sora2api.cli.state import load_settings, open_state, plugins_folder
 from sora2api.egress import GuardedFetch, Sessions
-from sora2api.registry import discover
+from sora2api.registry import Registry, discover
 from sora2api.store.database import Database
 from sora2api.store.secrets import Secrets
 
@@ -27,8 +27,11 @@ class Listed(Struct, frozen=True, kw_only=True):
 
 
 class Reached(Struct, frozen=True, kw_only=True):
-    """The accounts with their engines."""
+    """The accounts with their engines, and what is installed."""
 
+    database: Database
+    registry: Registry
+    pool: Pool
     book: AccountBook
     standing: Standing
     proxies: ProxyBook
@@ -60,6 +63,9 @@ async def reached(folder: Path) -> AsyncIterator[Reached]:
         pool = Pool(known.book, engines, sandbox=False, strategy=settings.strategy)
         try:
             yield Reached(
+                database=known.database,
+                registry=registry,
+                pool=pool,
                 book=known.book,
                 standing=known.standing,
                 proxies=proxies,

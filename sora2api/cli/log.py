@@ -1,5 +1,6 @@
 """`sora2api log`: the requests of clients, what became of them, and the calls to engines made for them."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from sora2api.store.tables import keys
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LOOK: Final = 0.5
 _STAGES: Final = ("queued", "submitted", "progressed", "made", "stored", "replied")
 
 
@@ -72,12 +74,19 @@ def list_(*, data_dir: Path, as_json: bool, limit: int, **given: Any) -> None:
         print_json(msgspec.to_builtins(entries))
         return
     for entry in entries:
-        what = f"{entry.method} {entry.path} {entry.code or ''}".rstrip()
-        click.echo(
-            f"{entry.id}  {_time(entry.at):%m-%d %H:%M:%S}  {entry.status or '-'}  {_seconds(entry.replied):>9}  {what}"
-        )
+        click.echo(_line(entry))
     if not entries:
         click.echo("There are no such requests here.")
+
+
+@command.command()
+@filter_options
+@click.option("-n", "--limit", type=click.IntRange(0, 1000), default=10, show_default=True, help="How many at first.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@state_options
+def tail(*, data_dir: Path, as_json: bool, limit: int, follow: bool, **given: Any) -> None:
+    """Show the last requests, the newest at the end; with --json one object a line."""
+    run(_tail(data_dir, given, limit, follow=follow, as_json=as_json))
 
 
 @command.command()
@@ -116,6 +125,30 @@ async def _list(folder: Path, given: dict[str, Any], limit: int) -> list[Entry]:
     return found
 
 
+async def _tail(folder: Path, given: dict[str, Any], limit: int, *, follow: bool, as_json: bool) -> None:
+    async with open_state(folder) as database:
+        filters, reader = await _filters(database, given), LogReader(database)
+        mark = await reader.mark()
+        first = (await reader.page(filters, limit=limit)).entries if limit else ()
+        for entry in reversed(first):
+            _tell_line(entry, as_json=as_json)
+        shown = {entry.id for entry in first}
+        while follow:
+            entries, mark = await reader.since(mark, filters)
+            for entry in entries:
+                if entry.id not in shown:
+                    _tell_line(entry, as_json=as_json)
+            if not entries:
+                await asyncio.sleep(_LOOK)
+
+
+def _tell_line(entry: Entry, *, as_json: bool) -> None:
+    if as_json:
+        print_json(msgspec.to_builtins(entry))
+    else:
+        click.echo(_line(entry))
+
+
 async def _show(folder: Path, request_id: str) -> Whole:
     async with open_state(folder) as database:
         return await LogReader(database).get(request_id)
@@ -142,6 +175,11 @@ async def _filters(database: Database, given: dict[str, Any]) -> Filters:
 
 
 # For people.
+
+
+def _line(entry: Entry) -> str:
+    what = f"{entry.method} {entry.path} {entry.code or ''}".rstrip()
+    return f"{entry.id}  {_time(entry.at):%m-%d %H:%M:%S}  {entry.status or '-'}  {_seconds(entry.replied):>9}  {what}"
 
 
 def _tell(whole: Whole) -> None:

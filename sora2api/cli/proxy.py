@@ -39,6 +39,29 @@ def list_(*, data_dir: Path, as_json: bool) -> None:
 
 
 @command.command()
+@click.argument("proxy", metavar="NAME")
+@click.option("--name", help="What it is called from now on; not while somebody names it.")
+@click.option("--url", help="Where it is from now on.")
+@state_options
+def change(*, proxy: str, name: str | None, url: str | None, data_dir: Path, as_json: bool) -> None:
+    """Change a proxy's name or URL."""
+    changes = {field: value for field, value in (("name", name), ("url", url)) if value}
+    if not changes:
+        raise click.UsageError("Name what is to be changed: --name, --url.")
+    run(_rename(data_dir, proxy, changes, as_json=as_json))
+
+
+@command.command()
+@click.argument("proxy", metavar="NAME|spread|none")
+@click.option("--group", help="The accounts of this group.")
+@click.option("--of", metavar="NAME|spread|none", help="The accounts that have this proxy now.")
+@state_options
+def assign(*, proxy: str, group: str | None, of: str | None, data_dir: Path, as_json: bool) -> None:
+    """Give accounts a proxy: those of a group, those of another proxy, else all."""
+    run(_assign(data_dir, None if proxy == "none" else proxy, group, of, as_json=as_json))
+
+
+@command.command()
 @click.argument("name")
 @state_options
 def remove(*, name: str, data_dir: Path, as_json: bool) -> None:
@@ -121,14 +144,47 @@ async def _remove(folder: Path, name: str, *, as_json: bool) -> None:
 
     async with _opened(folder) as state:
         proxy = state.proxies.named(name)
-        names = (proxy.id, proxy.name)
-        users = [a.name for a in state.accounts.all() if a.removed_at is None and a.proxy in names]
-        if state.proxies.word(None) in names:
-            users.append("the setting default_proxy")
-        if users:
+        if users := _naming(state, proxy):
             raise InvalidValue(f"{proxy.name} is still named by {', '.join(users)}.", param="name")
         await state.proxies.remove(proxy.id)
         _say(proxy, as_json=as_json)
+
+
+async def _rename(folder: Path, name: str, changes: dict[str, Any], *, as_json: bool) -> None:
+    from sora2api.errors import InvalidValue
+
+    async with _opened(folder) as state:
+        proxy = state.proxies.named(name)
+        if "name" in changes and (users := _naming(state, proxy)):
+            raise InvalidValue(f"{proxy.name} is named by {', '.join(users)}: its name stays.", param="name")
+        _say(await state.proxies.change(proxy.id, **changes), as_json=as_json)
+
+
+async def _assign(folder: Path, word: str | None, group: str | None, of: str | None, *, as_json: bool) -> None:
+    async with _opened(folder) as state:
+        if word is not None:
+            state.proxies.check_word(word)
+        meant = [
+            account
+            for account in state.accounts.all()
+            if account.removed_at is None
+            and account.proxy != word
+            and (group is None or group in account.groups)
+            and of in (None, account.proxy or "none")
+        ]
+        for account in meant:
+            await state.accounts.change(account.id, proxy=word, checked_at=None)
+    if as_json:
+        print_json({"changed": [account.name for account in meant]})
+    else:
+        click.echo(f"{len(meant)} accounts have another proxy now.")
+
+
+def _naming(state: _State, proxy: "Proxy") -> list[str]:
+    """Who says that proxy's name or id."""
+    names = (proxy.id, proxy.name)
+    users = [a.name for a in state.accounts.all() if a.removed_at is None and a.proxy in names]
+    return [*users, "the setting default_proxy"] if state.proxies.word(None) in names else users
 
 
 async def _change(folder: Path, name: str, changes: dict[str, Any], *, as_json: bool) -> None:

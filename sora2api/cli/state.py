@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from sora2api.cli.ending import CommandFailed, print_json
+from sora2api.cli.ending import INTERRUPTED, CommandFailed, print_json
 from sora2api.cli.failures import failures_told
 from sora2api.errors import Sora2ApiError
 from sora2api.settings import Loaded, Settings, data_folder, load
@@ -101,8 +101,11 @@ def become_owner(folder: Path) -> None:
 
 def run(command: Coroutine[Any, Any, T], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> T:
     """Run a command to its end; what goes wrong becomes one line, not a traceback."""
-    with failures_told(), asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(command)
+    try:
+        with failures_told(), asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(command)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:

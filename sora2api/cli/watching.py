@@ -50,10 +50,7 @@ def watch(
 
 
 def _watch_here(job_id: str, folder: Path, *, as_json: bool) -> None:
-    try:
-        history = run(_seen(folder, job_id, quiet=as_json))
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
+    history = run(_seen(folder, job_id, quiet=as_json))
     if as_json:
         print_json(msgspec.to_builtins(history) | {"timeline": msgspec.to_builtins(timeline(history))})
     if history.job["status"] != "completed":

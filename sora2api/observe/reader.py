@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 from msgspec import Struct
-from sqlalchemy import ColumnElement, FromClause, Select, func, select, text
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, func, literal_column, select, text
 
 from sora2api.errors import NotFound
 from sora2api.store.database import Database
@@ -19,6 +19,9 @@ _LEADING: Final = ("job_id", "key_id", "code", "account", "mode", "model", "stat
 """The columns whose indexes are in the order of time, the most telling first: one of them leads."""
 _EXPORTED: Final = 1000
 _MOST_CALLS: Final = 1000
+
+_WRITTEN: Final[ColumnElement[int]] = literal_column("requests.rowid", Integer)
+"""The order in which SQLite was given the rows."""
 
 Cursor = tuple[float, str]
 """The time and the id of a request."""
@@ -135,6 +138,24 @@ class LogReader:
             if last is None:
                 return
 
+    async def mark(self) -> int:
+        """Where the log ends now, for `since`."""
+        async with self._database.reading() as connection:
+            return int((await connection.execute(select(func.max(_WRITTEN)).select_from(requests))).scalar() or 0)
+
+    async def since(self, mark: int, filters: Filters) -> tuple[Sequence[Entry], int]:
+        """What was written behind a *mark* and is wanted, in that order; and the mark behind it.
+
+        A request is written when its reply is complete, so the order of its time would not do.
+        """
+        given = [name for name in (*_LEADING, "path", "text") if getattr(filters, name) is not None]
+        wanted = select(requests, _WRITTEN.label("mark")).where(mark < _WRITTEN).order_by(_WRITTEN).limit(_EXPORTED)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(wanted)).mappings().all()
+        entries = [Entry(**{name: row[name] for name in Entry.__struct_fields__}) for row in rows]
+        kept = [entry for entry in entries if all(_is(entry, name, getattr(filters, name)) for name in given)]
+        return kept, rows[-1]["mark"] if rows else mark
+
     async def get(self, request_id: str) -> Whole:
         async with self._database.reading() as connection:
             wanted = select(requests).where(requests.c.id == request_id)
@@ -161,6 +182,15 @@ def made_calls(condition: ColumnElement[bool]) -> Select[Any]:
     shown = [wanted.c[column.name] for column in columns]
     account = text("coalesce(name, account_id) AS account")
     return select(*shown, account).select_from(wanted).order_by(wanted.c.at).limit(_MOST_CALLS)
+
+
+def _is(entry: Entry, name: str, value: str | int) -> bool:
+    """What `_meets` says of rows, of an entry that is here already."""
+    if name == "text":
+        return str(value).lower() in (entry.prompt or "").lower()
+    if name == "path":
+        return entry.path.startswith(str(value))
+    return bool(getattr(entry, name) == value)
 
 
 def _led(filters: Filters) -> tuple[str | None, Sequence[str]]:

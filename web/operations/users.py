@@ -119,7 +119,7 @@ async def end_session(desk: Desk, asked: LoginId) -> Change:
 
 async def end_sessions(desk: Desk, asked: UserId) -> Change:
     user = await desk.office.users.get(asked.id)
-    number = await desk.office.sessions.end_all(user.id)
+    number = await desk.office.users.end_sessions(user.id)
     return Change(subject=user.name, before={"sessions": number}, after={"sessions": 0})
 
 

@@ -87,7 +87,7 @@ async def end_session(request: web.Request) -> web.Response:
     if wanted:
         await sessions.end_listed(wanted, user_id=session.user_id)
     else:
-        await sessions.end_all(session.user_id, but=session)
+        await sessions.end_others(session)
     await _note(request, "profile.end_sessions")
     return _back(request)
 

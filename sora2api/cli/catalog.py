@@ -1,4 +1,4 @@
-"""`sora2api model`: what models cost, which accounts serve them, and models of one's own."""
+"""`sora2api catalog`: what models cost, which accounts serve them, and models of one's own."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sora2api.modes import Model
 
 
-@click.group("model")
+@click.group("catalog")
 def command() -> None:
     """The models that clients ask for. A running server takes changes over within two seconds."""
 
@@ -35,6 +35,22 @@ def list_(data_dir: Path, as_json: bool) -> None:
         for model in models
     ]
     print_table(("name", "makes", "size", "seconds", "a second", "an image", "group"), rows, empty="There are none.")
+
+
+@command.command()
+@click.argument("name")
+@state_options
+def show(name: str, data_dir: Path, as_json: bool) -> None:
+    """Show a model, by any of its names, and the accounts that would serve it."""
+    model, servers = run(_show(data_dir, name))
+    if as_json:
+        print_json(_public(model) | {"servers": servers})
+        return
+    for field, value in _public(model).items():
+        if value not in (None, [], ""):
+            click.echo(f"{field.replace('_', ' '):12} {value}")
+    rows = ((each["account"], each["engine_model"], ", ".join(each["capabilities"])) for each in servers)
+    print_table(("account", "by its model", "can do"), rows, empty="No account serves it.")
 
 
 @command.command("set")
@@ -89,6 +105,22 @@ async def _book(folder: Path) -> "AsyncIterator[ModelBook]":
 async def _list(folder: Path) -> "tuple[list[Model], frozenset[str]]":
     async with _book(folder) as book:
         return list(book.all()), book.own
+
+
+async def _show(folder: Path, name: str) -> "tuple[Model, list[dict[str, Any]]]":
+    from sora2api.catalog import Catalog
+    from sora2api.cli.account_parts import reached
+
+    async with reached(folder) as parts:
+        catalog = Catalog(parts.registry, parts.pool, parts.database)
+        await catalog.load()
+        model = catalog.resolve(name)
+        serving = sorted(catalog.servers(model), key=lambda each: each.account.name)
+    servers = [
+        {"account": each.account.name, "engine_model": each.model, "capabilities": list(each.capabilities)}
+        for each in serving
+    ]
+    return model, servers
 
 
 async def _set(folder: Path, name: str, given: dict[str, Any]) -> "Model":

@@ -107,8 +107,8 @@ def _unpack(draft: Path) -> None:
 
 
 def _moved_aside(folder: Path, names: Iterable[str]) -> Path:
-    aside = folder / f"{_ASIDE}{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    aside.mkdir(mode=0o700)
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = Path(tempfile.mkdtemp(prefix=f"{_ASIDE}{moment}-", dir=folder))
     _move(folder, aside, names)
     return aside
 

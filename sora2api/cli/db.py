@@ -116,7 +116,12 @@ def _measured(path: Path) -> dict[str, int]:
 def _faults(path: Path) -> list[str]:
     """What SQLite finds wrong in the database, and rows that belong to none."""
     with closing(sqlite3.connect(path, timeout=30)) as connection:
-        found = [row[0] for row in connection.execute(f"PRAGMA integrity_check({_MOST})")]
-        orphans = connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST)
+        try:
+            found = [row[0] for row in connection.execute(f"PRAGMA integrity_check({_MOST})")]
+            orphans = connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST)
+        except sqlite3.OperationalError:  # it cannot be looked at
+            raise
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
     torn = [f"row {row} of {table} belongs to a row of {parent} that is not there" for table, row, parent, _ in orphans]
     return [line for line in found if line != "ok"] + torn

@@ -15,13 +15,15 @@ _MODULES: Final = ("errors.py", "catalog.py", "modes.py", "registry.py", "settin
 """Of the root itself; what only the command line or a client of the API is told stands elsewhere."""
 
 _ROOT_ERROR: Final = "Sora2ApiError"
-_ELSEWHERE: Final = frozenset({"auth/first_start.py", "web/openapi.py"})
-"""What is said there no page shows: a file of the data directory, and the description of the admin API."""
+_ELSEWHERE: Final = frozenset(
+    {"auth/first_start.py", "observe/metrics.py", "observe/monitoring.py", "observe/standing.py", "web/openapi.py"}
+)
+"""What is said there no page shows: a file of the data directory, the metrics, the description of the admin API."""
 _SENTENCE: Final = re.compile(r"[^a-z% ].* .*([.?!]|: \{\w+\})", re.DOTALL)
 _WORDS: Final = re.compile(r"[a-z]{2,}.* |^[A-Za-z][a-z]+$")
 _GAP: Final = re.compile(r"\{\w+\}")
 _PHRASES: Final = frozenset(
-    {"why", "reason", "summary", "title", "note", "named", "said", "_Unfit", "_composed", "Moment", "_answered"}
+    {"why", "reason", "summary", "title", "note", "NOTE", "named", "said", "_Unfit", "_composed", "Moment", "_answered"}
 )
 """What is given to these parameters, functions and variables is said too, though it may be no whole sentence."""
 _OTHERWISE: Final = frozenset({"N_", "gettext", "ngettext"})
@@ -95,7 +97,7 @@ def _phrases(node: ast.AST) -> Iterator[str]:
         yield from _templates(node.value)
     elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if any(isinstance(target, ast.Name) and target.id.lower() in _PHRASES for target in targets):
+        if any(isinstance(target, ast.Name) and target.id in _PHRASES for target in targets):
             yield from _templates(node.value)
     elif isinstance(node, ast.FunctionDef) and node.name in _PHRASES:
         for each in ast.walk(node):

@@ -15,8 +15,8 @@ from sora2api.web.sentences import meaning, say
 from sora2api.web.words import LANGUAGE, LANGUAGES, SENTENCE, SOURCE
 
 ROOT = Path(__file__).parents[2]
-UNSEEN = {"api", "cli", "sandbox", "store"}
-"""What speaks to clients of the API, at the command line, or is an engine."""
+UNSEEN = {"api", "cli", "sandbox", "store", "metrics.py", "monitoring.py"}
+"""What speaks to clients of the API and of the metrics, at the command line, or is an engine."""
 
 OTHERS = [language for language in LANGUAGES if language != SOURCE]
 GAPS = re.compile(r"%\(\w+\)[sd]|\{\w*\}")

@@ -69,6 +69,13 @@ class Watched:
         await page.goto(self._panel.url + path)
         return page
 
+    async def beside(self, page: Page, path: str) -> Page:
+        """Another tab of the same browser."""
+        tab = await page.context.new_page()
+        self._watch(tab)
+        await tab.goto(self._panel.url + path)
+        return tab
+
     def _watch(self, page: Page) -> None:
         host = urlsplit(self._panel.url).netloc
         page.on("console", lambda said: said.type == "error" and self._fault(said.text))

@@ -27,6 +27,8 @@ from sora2api.web.sentences import say
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 COOKIE: Final = "sora2api_session"
+UNASKED: Final = "X-Unasked"
+"""What a page's script says of what it fetches by itself: only what a person does keeps a session from ending."""
 CALLER: Final = web.RequestKey("CALLER", Caller)
 SESSION: Final[web.RequestKey[Session | None]] = web.RequestKey("SESSION")
 FORM: Final[web.RequestKey[Mapping[str, str]]] = web.RequestKey("FORM")
@@ -91,7 +93,8 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     request[CALLER] = caller(request, networks(settings.trusted_proxies))
     token = request.cookies.get(COOKIE)
     sessions = request.config_dict[SESSIONS]
-    request[SESSION] = await sessions.find(token, request[CALLER]) if token else None
+    used = UNASKED not in request.headers and request.match_info.route.name != "live"
+    request[SESSION] = await sessions.find(token, request[CALLER], used=used) if token else None
     return await handler(request)
 
 

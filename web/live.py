@@ -12,7 +12,6 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 from msgspec import Struct
 
-from sora2api.errors import TooManyAttempts
 from sora2api.jobs import JobRecord, Jobs
 from sora2api.web import guard
 from sora2api.web.guard import signed_in
@@ -29,7 +28,6 @@ MOST_JOBS: Final = 100
 """Jobs whose progress one page may follow."""
 _LOOK_AT_SESSION: Final = 5
 """So many rounds lie between two looks whether the session still is."""
-_RETRY_AFTER: Final = 30.0
 
 _OPEN: Final = web.AppKey("OPEN_STREAMS", Counter[str])
 
@@ -58,10 +56,16 @@ def set_up(app: web.Application) -> None:
 
 @signed_in
 async def follow(request: web.Request) -> web.StreamResponse:
-    """The query's `jobs` are the ids of those that the page shows, between commas."""
+    """The query's `jobs` are the ids of those that the page shows, between commas.
+
+    Beyond so many streams the answer is empty, after which a browser does not ask again by itself.
+    """
     office, session = request.config_dict[OFFICE], guard.session(request)
     wanted = [job for job in request.query.get("jobs", "").split(",") if job][:MOST_JOBS]
-    with _counted(request.app[_OPEN], session.hash):
+    streams = request.app[_OPEN]
+    if streams[session.hash] >= MOST_STREAMS:
+        return web.Response(status=204)
+    with _counted(streams, session.hash):
         stream = EventSourceResponse(sep="\n", ping_interval=HEARTBEAT)
         stream.force_close()
         await stream.prepare(request)
@@ -123,8 +127,6 @@ def glance(job: JobRecord, jobs: Jobs) -> Glance:
 @contextmanager
 def _counted(streams: Counter[str], session: str) -> Iterator[None]:
     """Count one stream of a session, as long as it is open."""
-    if streams[session] >= MOST_STREAMS:
-        raise TooManyAttempts("This login has too many pages open that listen for news.", retry_after=_RETRY_AFTER)
     streams[session] += 1
     try:
         yield

@@ -195,8 +195,8 @@ class Sessions:
         user = await self._user(ADMIN)
         return user is None or not user.password
 
-    async def find(self, token: str, caller: Caller) -> Session | None:
-        """The session that a browser's *token* stands for, None where it has ended."""
+    async def find(self, token: str, caller: Caller, *, used: bool = True) -> Session | None:
+        """The session that a browser's *token* stands for, None where it has ended. It lasts longer if it is *used*."""
         sessions, users = tables.sessions, tables.users
         query = (
             select(sessions, users.c.name, users.c.must_change, users.c.role, users.c.password, users.c.totp)
@@ -207,7 +207,7 @@ class Sessions:
             row = (await connection.execute(query)).one_or_none()
         if row is None or (not row.password and not self._first_start.default_key_holds(caller)):
             return None
-        if self._clock() - row.seen_at > _SEEN_STEP:
+        if used and self._clock() - row.seen_at > _SEEN_STEP:
             seen = update(sessions).where(sessions.c.hash == row.hash).values(seen_at=self._clock())
             await self._database.write(lambda connection: connection.execute(seen))
         return Session(

@@ -118,6 +118,30 @@ async def test_another_page_sees_a_change_without_reloading(open_page: Open):
     assert await seen.evaluate("window.same")
 
 
+async def test_twelve_tabs_hear_of_a_change_by_one_stream(pages: Watched):
+    first = await pages.open("/admin/proxies")
+    await list_proxy(first, "before")
+    tabs = [first, *[await pages.beside(first, "/admin/proxies") for _ in range(11)]]
+    await list_proxy(first, "to all")
+    for tab in tabs[1:]:
+        await expect(tab.get_by_role("button", name="1 new")).to_be_visible()
+    opened = "performance.getEntriesByType('resource').filter(each => each.name.includes('/live?')).length"
+    held = await first.evaluate("navigator.locks.query().then(({held, pending}) => [held.length, pending.length])")
+
+    assert held == [1, len(tabs) - 1]
+    assert [await tab.evaluate(opened) for tab in tabs[1:]] == [0] * (len(tabs) - 1)
+
+
+async def test_the_next_tab_listens_when_the_one_that_did_is_closed(pages: Watched):
+    first = await pages.open("/admin/proxies")
+    await list_proxy(first, "before it")
+    second, third = [await pages.beside(first, "/admin/proxies") for _ in range(2)]
+    await first.close()
+    await list_proxy(second, "after it")
+
+    await expect(third.get_by_role("button", name="1 new")).to_be_visible()
+
+
 async def test_forms_and_links_do_without_a_script(chromium, panel: Panel):
     context = await chromium.new_context(java_script_enabled=False, storage_state=panel.login)
     page = await context.new_page()

@@ -137,6 +137,18 @@ async def test_an_idle_session_ends(browser, server):
     assert (await browser.get("/admin/")).headers["Location"] == "/admin/login"
 
 
+@pytest.mark.parametrize(("path", "header"), [("/admin/live", ""), (INSIDE, "1")])
+async def test_what_a_page_does_by_itself_does_not_keep_a_session(browser, server, path, header):
+    await browser.settle_in()
+    for _ in range(3):
+        server.now += IDLE / 2
+        headers = {"X-Unasked": header} if header else {}
+        async with browser.session.get(server.url + path, headers=headers, allow_redirects=False) as answer:
+            last = answer.headers.get("Location")
+
+    assert last == "/admin/login"
+
+
 async def test_an_old_session_ends_though_it_is_in_use(browser, server):
     await browser.settle_in()
     for _ in range(int(LONGEST / (IDLE / 2))):

@@ -4,9 +4,10 @@ export const words = JSON.parse(document.body.dataset.words ?? "{}");
 export const root = (document.body.dataset.liveAt ?? "").replace(/live$/, "");
 export const csrf = () => document.querySelector('input[name="csrf"]')?.value ?? "";
 
-/** The page at an address as it is now. A login that has ended leads to the login. */
-export async function read(address = location.href) {
-  const answer = await fetch(address, { headers: { accept: "text/html" } });
+/** The page at an address as it is now. A login that has ended leads to the login; unasked, it is not made to last longer. */
+export async function read(address = location.href, { unasked = false } = {}) {
+  const headers = { accept: "text/html", ...(unasked && { "x-unasked": "1" }) };
+  const answer = await fetch(address, { headers });
   if (answer.redirected && new URL(answer.url).pathname !== new URL(address, location.href).pathname) {
     location.assign(answer.url);
   }
@@ -26,7 +27,7 @@ export function show(fresh) {
 export async function refresh(concerned) {
   const parts = [...document.querySelectorAll("[data-live]")].filter(concerned);
   if (!parts.length) return;
-  const fresh = await read();
+  const fresh = await read(location.href, { unasked: true });
   for (const part of parts) {
     const next = fresh.getElementById(part.id);
     if (!next || !part.isConnected) continue;

@@ -2,9 +2,12 @@
 
 `python bench/panel.py` makes one video on a real server and, in a copy of its data directory, as many rows as are asked
 for out of those. Then each page is loaded from a server on each, logged in, in turns. The figures are printed as JSON.
+What counts is the CPU time of a server: the machine may have other work too. Beside it stands what a client waited.
 """
 
 import argparse
+import contextlib
+import functools
 import json
 import shutil
 import sqlite3
@@ -12,11 +15,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+from many_rows import Size, fill
 
 from sora2api.store.database import FILE
 
@@ -25,19 +29,46 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from served import Served
 
 BUDGET: Final = 3.0
-PAGES: Final = (
-    *("/", "/jobs", "/jobs?state=done", "/jobs?state=failed", "/jobs?model=sora-2", "/jobs?search=lantern"),
-    *("/accounts", "/accounts?state=disabled", "/requests", "/requests?code=rate_limited", "/requests?model=sora-2"),
-    *("/studio", "/keys", "/models", "/proxies", "/webhooks", "/plugins", "/audit", "/users", "/settings"),
+QUIET: Final = ("--log-size", str(10**12))
+"""The log is not cut while pages are timed."""
+FAR: Final = 10
+"""A page far down begins behind the newest nine tenths of the rows."""
+JOBS: Final = (
+    *("", "?state=waiting", "?state=making", "?state=done", "?state=failed", "?model=sora-2", "?model=sora-video"),
+    *("?search=lantern", "?search=no+such+words", "?search={job}", "?account={account_name}", "?key={key}"),
+    *("?key={key}&state=failed", "?state=failed&model=sora-2&search=lantern", "?mode=video", "?within=604800"),
+    *("?after={far_job}", "?state=failed&after={far_job}", "?search=lantern&after={far_job}", "?before={far_job}"),
 )
-BATCH: Final = 50_000
-"""So many rows are added in one transaction."""
-SPACING: Final = 4.0
-"""A job was made every so many seconds."""
-STATES: Final = ("completed",) * 8 + ("failed", "cancelled")
-MODELS: Final = ("sora-2", "sora-2-pro", "sora-video", "sora-image")
-PARTS: Final = ("tasks", "events", "assets")
-"""The tables with rows of a job."""
+REQUESTS: Final = (
+    *("", "?since=24h", "?status=200", "?status=429", "?status=502", "?code=rate_limited", "?model=sora-2"),
+    *("?mode=video", "?key={key}", "?account={account_name}", "?path=/v1/videos", "?job={job}", "?text=lantern"),
+    *("?text=no+such+words", "?code=rate_limited&key={key}", "?until=2000-01-01"),
+    *("?after={far_request}", "?code=rate_limited&after={far_request}", "?text=lantern&after={far_request}"),
+)
+SORTS: Final = ("name", "-name", "state", "-state", "slots", "-slots", "success", "-success", "used", "-used")
+ACCOUNTS: Final = (
+    *("", "?state=ready", "?state=ill", "?state=disabled", "?search=account+49", "?group=night", "?driver=openai"),
+    *(f"?sort={each}" for each in (*SORTS, "expires", "priority")),
+    *("?after={far_account}", "?sort=success&after={far_account}", "/add", "/import", "/{account}", "/{account}/edit"),
+)
+PAGES: Final = (
+    *("/", "/?span=month", "/studio", "/keys", "/keys?search=key+1", "/models", "/models?open=sora-2", "/proxies"),
+    *("/webhooks", "/plugins", "/audit", "/users", "/settings", "/me"),
+    *(f"/jobs{each}" for each in JOBS),
+    "/jobs/{job}",
+    *(f"/requests{each}" for each in REQUESTS),
+    "/requests/{request}",
+    *(f"/accounts{each}" for each in ACCOUNTS),
+)
+LISTS: Final = tuple(
+    f"/api/v1/{each}"
+    for each in (
+        *("overview", "jobs", "jobs?state=failed", "jobs?search=lantern", "jobs?after={far_job}", "jobs/{job}"),
+        *("requests", "requests?code=rate_limited", "requests?after={far_request}", "requests/{request}"),
+        *("accounts", "accounts?sort=success", "accounts/{account}", "keys", "models", "proxies", "audit"),
+    )
+)
+"""Of the admin API."""
 
 Row = dict[str, Any]
 
@@ -60,108 +91,76 @@ def prepare(folder: Path) -> None:
         ).raise_for_status()
 
 
-def fill(folder: Path, *, jobs: int, requests: int, accounts: int) -> float:
-    """Add so many rows; how many seconds it took."""
-    begun = time.monotonic()
-    connection = sqlite3.connect(folder / FILE)
-    connection.row_factory = sqlite3.Row
-    models = {
-        table: [dict(row) for row in connection.execute(f"SELECT * FROM {table} LIMIT 20")]
-        for table in ("jobs", "requests", "accounts", *PARTS)
+@functools.cache
+def places(folder: Path) -> Mapping[str, str]:
+    """What stands in the addresses of pages: some rows of this data directory, the oldest, and what lies far down."""
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as connection:
+
+        def far(table: str, moment: str) -> tuple[float, str]:
+            first, last = connection.execute(f"SELECT min({moment}), max({moment}) FROM {table}").fetchone()
+            wanted = f"SELECT {moment}, id FROM {table} WHERE {moment} >= ? ORDER BY {moment} LIMIT 1"
+            found: tuple[float, str] = connection.execute(wanted, (first + (last - first) / FAR,)).fetchone()
+            return found
+
+        job, request = far("jobs", "created_at"), far("requests", "at")
+        accounts, last, name = connection.execute("SELECT count(*), max(id), name FROM accounts").fetchone()
+        (key,) = connection.execute("SELECT owner FROM jobs WHERE id = ?", (job[1],)).fetchone()
+    return {
+        "job": job[1],
+        "far_job": f"{job[0]!r}~{job[1]}",
+        "request": request[1],
+        "far_request": f"{request[0]!r}.{request[1]}",
+        "account": last,
+        "account_name": name,
+        "far_account": str(accounts * 9 // FAR),
+        "key": key,
     }
-    _add(connection, "accounts", _accounts(models["accounts"][0], accounts))
-    _add(connection, "jobs", (_job(models["jobs"][0], number) for number in range(jobs)))
-    for table in PARTS:
-        _add(connection, table, _parts(table, models[table], jobs))
-    _add(connection, "requests", (_request(models["requests"][0], number) for number in range(requests)))
-    connection.close()
-    return time.monotonic() - begun
 
 
-def _add(connection: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == BATCH:
-            _insert(connection, table, batch)
-            batch = []
-    if batch:
-        _insert(connection, table, batch)
-
-
-def _insert(connection: sqlite3.Connection, table: str, batch: Sequence[Row]) -> None:
-    columns = ", ".join(f'"{name}"' for name in batch[0])
-    with connection:
-        connection.executemany(
-            f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(batch[0]))})",
-            [tuple(row.values()) for row in batch],
-        )
-
-
-def _accounts(model: Row, count: int) -> Iterator[Row]:
-    for number in range(count):
-        named = {"id": f"acct_{number:024x}", "name": f"account {number}", "token": None, "proxy": None}
-        yield model | named | {"sandbox": 0, "enabled": 0, "weight": 1.0}
-
-
-def _job_id(number: int) -> str:
-    return f"video_{number:032x}"
-
-
-def _job(model: Row, number: int) -> Row:
-    at = model["created_at"] - SPACING * (number + 1)
-    states = {"status": STATES[number % len(STATES)], "model": MODELS[number % len(MODELS)], "share_id": None}
-    times = {"created_at": at, "started_at": at + 1, "completed_at": at + 60}
-    return model | states | times | {"id": _job_id(number), "digest": f"{number:064x}"}
-
-
-def _parts(table: str, models: Sequence[Row], jobs: int) -> Iterator[Row]:
-    for number in range(jobs):
-        for place, model in enumerate(models):
-            row = model | {"job_id": _job_id(number)}
-            if table == "tasks":
-                row |= {"account_id": f"acct_{number % 1000:024x}", "engine_task": f"task_{number}_{place}"}
-                row |= {"ended_at": (model["ended_at"] or 0) - SPACING * (number + 1)}
-            yield row if table == "events" else row | {"id": f"{table}_{number:x}_{place}"}
-
-
-def _request(model: Row, number: int) -> Row:
-    failed, made = number % 97 == 0, number % 10 == 0
-    told = {"status": 429 if failed else 200, "code": "rate_limited" if failed else None}
-    told |= {"model": MODELS[number % len(MODELS)] if made else None, "mode": "video" if made else None}
-    return model | told | {"id": f"req_{number:024x}", "at": model["at"] - number - 1, "job_id": None}
-
-
-def times(servers: Mapping[str, Served], path: str, rounds: int) -> dict[str, float]:
-    """The medians of the seconds that a page takes at each server, asked in turns: the machine has other work too."""
-    took: dict[str, list[float]] = {name: [] for name in servers}
+def timed(servers: Mapping[str, Served], path: str, rounds: int) -> Row:
+    """The medians of what a page costs at each server, asked in turns, and how many bytes it has with many rows."""
+    cpu: dict[str, list[float]] = {name: [] for name in servers}
+    waited: dict[str, list[float]] = {name: [] for name in servers}
+    paths = {name: path.format(**places(served.folder)) for name, served in servers.items()}
     for turn in range(rounds + 1):
         for name, served in servers.items():
-            begun = time.perf_counter()
-            page = served.page.get(path)
-            seconds = time.perf_counter() - begun
+            begun, used = time.perf_counter(), served.cpu_seconds()
+            page = served.page.get(paths[name])
             page.raise_for_status()
-            if turn:  # the first time reads templates
-                took[name].append(seconds)
-    return {name: statistics.median(each) for name, each in took.items()}
+            if turn:  # the first time reads what lies on the disk
+                waited[name].append(time.perf_counter() - begun)
+                cpu[name].append(served.cpu_seconds() - used)
+    row: Row = {"ratio": round(statistics.median(cpu["many"]) / statistics.median(cpu["few"]), 2)}
+    for name in servers:
+        row[f"{name}_ms"] = round(1000 * statistics.median(cpu[name]), 1)
+        row[f"{name}_waited_ms"] = round(1000 * statistics.median(waited[name]), 1)
+    return row | {"bytes": len(page.content)}
 
 
-def compare(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def started(folder: Path) -> tuple[Served, Row]:
+    """A server, how many seconds it took to start, and how much memory it has then, in MB."""
+    begun = time.monotonic()
+    served = Served(folder, *QUIET)
+    seconds = time.monotonic() - begun
+    served.page.log_in_again()
+    return served, {"started_in_seconds": round(seconds, 1), "memory_mb": round(served.memory() / 1e6)}
+
+
+def compare(folder: Path, size: Size, rounds: int) -> Row:
     few, many = folder / "few", folder / "many"
-    prepare(few)
-    shutil.copytree(few, many)
-    filled = fill(many, jobs=options.jobs, requests=options.requests, accounts=options.accounts)
-    pages: dict[str, Row] = {}
-    with Served(few) as small, Served(many) as large:
-        servers = {"few": small, "many": large}
-        for served in servers.values():
-            served.page.log_in_again()
-        for path in PAGES:
-            took = times(servers, path, options.rounds)
-            pages[path] = {f"{name}_ms": round(1000 * seconds, 1) for name, seconds in took.items()}
-            pages[path]["ratio"] = round(took["many"] / took["few"], 2)
-    counts = {"jobs": options.jobs, "requests": options.requests, "accounts": options.accounts}
-    return counts | {"filled_in_seconds": round(filled, 1), "budget": BUDGET, "pages": pages}
+    begun = time.monotonic()
+    if not few.exists():
+        prepare(few)
+    if not many.exists():
+        shutil.copytree(few, many)
+        fill(many, size)
+    told: Row = {"filled_in_seconds": round(time.monotonic() - begun, 1), "budget": BUDGET}
+    small, told["few"] = started(few)
+    with small:
+        large, told["many"] = started(many)
+        with large:
+            told["pages"] = {path: timed({"few": small, "many": large}, path, rounds) for path in (*PAGES, *LISTS)}
+    return told
 
 
 def main() -> None:
@@ -170,8 +169,12 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=5_000_000, help="rows of the log")
     parser.add_argument("--accounts", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=7)
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(compare(parser.parse_args(), Path(folder)), indent=2))
+    parser.add_argument("--folder", type=Path, help="keep the rows there, or take those that are there")
+    options = parser.parse_args()
+    size = Size(options.jobs, options.requests, options.accounts)
+    with tempfile.TemporaryDirectory() as temporary:
+        told = compare(options.folder or Path(temporary), size, options.rounds)
+    print(json.dumps({"jobs": size.jobs, "requests": size.requests, "accounts": size.accounts} | told, indent=2))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -36,6 +37,15 @@ class Running:
         if not said:
             raise RuntimeError(f"`sora2api {command}` ended with {self._wait()} before it was ready.")
         self.url: str = json.loads(said)["url"]
+
+    def memory(self) -> int:
+        """The bytes that it has resident."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu_seconds(self) -> float:
+        """The CPU time that it has used, of all its threads."""
+        return time.clock_gettime((~self._process.pid << 3) | 2)  # the clock of a process, as Linux numbers them
 
     def stop(self) -> int:
         """Ask it to end; its exit status."""

@@ -24,7 +24,7 @@ from sora2api.auth.sessions import Session
 from sora2api.observe.requests import REQUEST_ID
 from sora2api.web.browsers import browser
 from sora2api.web.sentences import meaning, say
-from sora2api.web.words import LANGUAGE, LANGUAGES, N_, gettext, ngettext
+from sora2api.web.words import LANGUAGE, LANGUAGES, N_, gettext, word, words
 
 SAID: Final = "sora2api_said"
 """The cookie that carries what is said of a form to the page after it."""
@@ -95,8 +95,8 @@ def set_up(app: web.Application, *, static: str) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.globals.update(here=here, asked=asked, meaning=meaning)
-    templates.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    # Not by `install_gettext_callables`: its functions take the context, and a page calls them some hundred times.
+    templates.globals.update(here=here, asked=asked, meaning=meaning, gettext=word, ngettext=words)
     app[aiohttp_jinja2.static_root_key] = static
     compile_all(templates)
 

@@ -13,6 +13,7 @@ from babel import negotiate_locale
 from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from markupsafe import Markup
 
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский", "zh": "中文"}
 COOKIE: Final = "sora2api_language"
@@ -81,6 +82,15 @@ def pgettext(context: str, message: str) -> str:
 
 
 _ = gettext
+
+
+def word(message: str, /, **variables: object) -> Markup:
+    """`gettext` as templates have it: the *variables* are escaped, the message is not."""
+    return Markup(gettext(message)) % variables  # noqa: S704 - what we have written ourselves
+
+
+def words(one: str, many: str, num: int, /, **variables: object) -> Markup:
+    return Markup(ngettext(one, many, num)) % {"num": num, **variables}  # noqa: S704
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for a word that is translated later

@@ -29,6 +29,8 @@ def upgrade() -> None:
     op.create_index(
         "ix_webhook_deliveries_owner_created_at", "webhook_deliveries", ["owner", "created_at"], unique=False
     )
+    unstored = sa.text("mode IS NOT NULL AND stored IS NULL")
+    op.create_index("ix_requests_unstored", "requests", ["stored", "job_id"], unique=False, sqlite_where=unstored)
     op.create_index("ix_tasks_account_id_ended_at", "tasks", ["account_id", "ended_at"], unique=False)
     for name in ("operation", "user"):
         op.create_index(f"ix_audit_{name}_created_at", "audit", [name, "created_at", "id"], unique=False)

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 
 from sora2api.accounts.book import Account, Slot
 from sora2api.store.database import Database
@@ -23,12 +23,11 @@ class DailyUse:
     async def load(self, database: Database) -> None:
         """Count today's tasks: those that an engine took, and those that it may be taking."""
         day = today()
-        taken = func.coalesce(tasks.c.submitted_at, tasks.c.intended_at)
-        query = (
-            select(tasks.c.account_id, tasks.c.slot, func.count())
-            .where(taken >= day * DAY, tasks.c.submitted_at.is_not(None) | tasks.c.ended_at.is_(None))
-            .group_by(tasks.c.account_id, tasks.c.slot)
-        )
+        taken = func.coalesce(tasks.c.submitted_at, tasks.c.intended_at) >= day * DAY
+        each = select(tasks.c.account_id, tasks.c.slot).where(taken)
+        over = each.where(tasks.c.ended_at >= day * DAY, tasks.c.submitted_at.is_not(None))
+        some = union_all(over, each.where(tasks.c.ended_at.is_(None))).subquery()
+        query = select(some.c.account_id, some.c.slot, func.count()).group_by(some.c.account_id, some.c.slot)
         async with database.reading() as connection:
             rows = (await connection.execute(query)).all()
         self._day = day
@@ -48,7 +47,7 @@ class DailyUse:
 
     def used(self, account_id: str, slot: Slot) -> int:
         self._turn_over()
-        return self._used[account_id, slot]
+        return self._used.get((account_id, slot), 0)
 
     def used_up(self, account: Account, slot: Slot) -> bool:
         quota = account.daily(slot)

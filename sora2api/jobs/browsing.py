@@ -13,7 +13,7 @@ from sora2api.errors import NotFound
 from sora2api.jobs.records import JobKind, Status
 from sora2api.modes import Failure, Media, Output
 from sora2api.store.database import Database
-from sora2api.store.keyset import behind
+from sora2api.store.keyset import Cursor, behind, look_through
 from sora2api.store.tables import FAILED, accounts, assets, jobs, keys, tasks
 
 State = Literal["waiting", "making", "done", "failed"]
@@ -24,17 +24,13 @@ STATES: Final[Mapping[State, tuple[Status, ...]]] = {
     "done": ("completed",),
     "failed": ("failed", "cancelled"),
 }
-LOOKED_AT: Final = 10_000
-"""So many jobs are looked at for a page whose filters no index answers; the next page goes on from there."""
+LIVE: Final[Sequence[State]] = ("waiting", "making")
 COUNTED: Final = 10_000
 """Of a state's jobs so many are counted, and no more."""
-_WORDS: Final = 300
+_WORDS: Final = 160
 _SHOWN: Final = ("id", "status", "kind", "mode", "model", "size", "seconds", "progress", "engine", "owner")
 _TIMES: Final = ("created_at", "started_at", "completed_at", "expires_at")
 _MORE: Final = ("share_id", "sandbox", *_TIMES)
-
-Cursor = tuple[float, str]
-"""The time and the id of a job."""
 
 
 class Filters(Struct, frozen=True, kw_only=True):
@@ -103,15 +99,10 @@ class Browsing:
     ) -> Page:
         """At most *limit* jobs behind *after*, or just before *before*. It may have fewer, and yet not be the last."""
         last = before or after
-        lead = _lead(filters)
-        others = _others(filters, lead)
-        indexed = _indexed(filters, lead, last, ascending=before is not None)
-        wanted = _narrowed(indexed, filters, others, ascending=before is not None).limit(limit + 1)
         async with self._database.reading() as connection:
-            found = [(row.created_at, row.id) for row in await connection.execute(wanted)]
-            edge = found[limit - 1] if len(found) > limit else None
-            if edge is None and others:
-                edge = await _rest(connection, indexed)
+            found, edge = await _found(connection, filters, last, ascending=before is not None, limit=limit + 1)
+            if len(found) > limit:
+                edge = found[limit - 1]
             shown = sorted(found[:limit], reverse=True)
             listed = await _listed(connection, [job_id for _, job_id in shown])
         if before is not None:
@@ -132,14 +123,14 @@ class Browsing:
             return await _listed(connection, job_ids)
 
     async def counts(self) -> Mapping[State, int]:
-        """How many jobs are in each state; at most `COUNTED` are counted."""
+        """How many jobs wait and are made; at most `COUNTED` of each are counted."""
         async with self._database.reading() as connection:
-            return {state: await _count(connection, state) for state in STATES}
+            return {state: await _count(connection, state) for state in LIVE}
 
 
 async def _count(connection: AsyncConnection, state: State) -> int:
     """Counted in the order of time, so that the index is used which has them in it."""
-    some = _indexed(Filters(state=state), "state", None, ascending=False).limit(COUNTED).subquery()
+    some = behind(_indexed(Filters(state=state), "state"), jobs, None, ascending=False).limit(COUNTED).subquery()
     counted: int = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
     return counted
 
@@ -153,11 +144,31 @@ def _in_state(state: State) -> ColumnElement[bool] | TextClause:
 def _lead(filters: Filters) -> str | None:
     """The filter that is answered by an index: the one that leaves the fewest jobs, as far as can be told."""
     given = [name for name in ("id", "owner", "model", "state") if getattr(filters, name) is not None]
-    live = "id" not in given and filters.state in ("waiting", "making")
+    live = "id" not in given and filters.state in LIVE
     return "state" if live else given[0] if given else None
 
 
-def _indexed(filters: Filters, lead: str | None, last: Cursor | None, *, ascending: bool) -> Select[Any]:
+async def _found(
+    connection: AsyncConnection, filters: Filters, last: Cursor | None, *, ascending: bool, limit: int
+) -> tuple[Sequence[Cursor], Cursor | None]:
+    """The jobs that are wanted; where they had to be looked through, the last one looked at that is not the last."""
+    lead = _lead(filters)
+    others = _others(filters, lead)
+    wanted = _indexed(filters, lead)
+    if not others:
+        rows = (await connection.execute(behind(wanted, jobs, last, ascending=ascending).limit(limit))).all()
+        return [(row.created_at, row.id) for row in rows], None
+    needed = wanted.add_columns(*(jobs.c[name] for name in ("owner", "model", "status", "mode", "prompt")))
+
+    def meets(some: FromClause) -> Sequence[ColumnElement[bool]]:
+        return [_meets(some, filters, name) for name in others]
+
+    found, edge = await look_through(connection, needed, jobs, last, meets=meets, ascending=ascending, limit=limit)
+    return [(row.created_at, row.id) for row in found], edge
+
+
+def _indexed(filters: Filters, lead: str | None) -> Select[Any]:
+    """Jobs by an index that has them in the order of time."""
     wanted: Select[Any] = select(jobs.c.created_at, jobs.c.id)
     if lead == "state" and filters.state is not None:
         wanted = wanted.where(_in_state(filters.state))
@@ -169,24 +180,13 @@ def _indexed(filters: Filters, lead: str | None, last: Cursor | None, *, ascendi
         wanted = wanted.where(jobs.c.created_at >= filters.since)
     if filters.until is not None:
         wanted = wanted.where(jobs.c.created_at < filters.until)
-    return behind(wanted, jobs, last, ascending=ascending)
+    return wanted
 
 
 def _others(filters: Filters, lead: str | None) -> Sequence[str]:
     """The filters by which the jobs that an index finds must be looked through."""
     names = ("owner", "model", "state", "text", "account", "mode")
     return [name for name in names if name != lead and getattr(filters, name) is not None]
-
-
-def _narrowed(indexed: Select[Any], filters: Filters, others: Sequence[str], *, ascending: bool) -> Select[Any]:
-    """Of the first so many jobs, those that meet the *others* too."""
-    if not others:
-        return indexed
-    looked_at = indexed.add_columns(*(jobs.c[name] for name in ("owner", "model", "status", "mode", "prompt")))
-    some = looked_at.limit(LOOKED_AT).subquery()
-    wanted = select(some.c.created_at, some.c.id).where(*(_meets(some, filters, name) for name in others))
-    order = (some.c.created_at, some.c.id)
-    return wanted.order_by(*order) if ascending else wanted.order_by(*(column.desc() for column in order))
 
 
 def _meets(some: FromClause, filters: Filters, name: str) -> ColumnElement[bool]:
@@ -200,13 +200,6 @@ def _meets(some: FromClause, filters: Filters, name: str) -> ColumnElement[bool]
         return literal(wanted).in_(makers)  # not `exists`, which may go through all tasks of the account
     equal: ColumnElement[bool] = some.c[name] == wanted
     return equal
-
-
-async def _rest(connection: AsyncConnection, indexed: Select[Any]) -> Cursor | None:
-    """The last job that was looked at, if there may be more behind it."""
-    looked_at = indexed.limit(1).offset(LOOKED_AT - 1)
-    last = (await connection.execute(looked_at)).one_or_none()
-    return None if last is None else (last.created_at, last.id)
 
 
 # What a list shows.

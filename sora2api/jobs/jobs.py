@@ -24,6 +24,8 @@ from sora2api.jobs.records import JobKind, JobRecord, Status
 from sora2api.jobs.runner import Runner
 from sora2api.jobs.steering import Gate, Selection, due_cancels, order_cancel
 from sora2api.jobs.tally import Tally
+from sora2api.jobs.usage import Use
+from sora2api.jobs.windows import Window
 from sora2api.media.store import Arrival, MediaStore
 from sora2api.modes import Ended, Media, Request
 from sora2api.store.database import Database
@@ -182,6 +184,14 @@ class Jobs:
     def left(self, owner: str, limits: Limits) -> Sequence[Left]:
         """What the *limits* of a key leave it of each amount, in the window that leaves the least."""
         return left(owner, limits, self._tally)
+
+    def made(self, owner: str, window: Window) -> Use:
+        """What the jobs of a key have made in the *window* that is now, but for the bytes."""
+        return self._tally.made(owner, window, at=time.time())
+
+    def in_flight(self, owner: str) -> int:
+        """How many jobs of a key are not over."""
+        return self._tally.in_flight(owner)
 
     def answering(self, job: JobRecord) -> AbstractContextManager[None]:
         """While the reply to a job's request is written; when it is left without an error, that is done."""

@@ -65,6 +65,10 @@ class Tally:
         """What a key's jobs have made in the *window* around an instant, and what those under way will make."""
         return sum(self._within(key_id, window, at), self._making.get(key_id, _NOTHING))
 
+    def made(self, key_id: str, window: Window, *, at: float) -> Use:
+        """What a key's jobs have made in the *window* around an instant, but for the bytes."""
+        return sum(self._within(key_id, window, at), _NOTHING)
+
     def _within(self, key_id: str, window: Window, at: float) -> Iterator[Use]:
         beginning = begins(window, at)
         return (use for day, use in self._made.get(key_id, {}).items() if day.startswith(beginning))

@@ -1,6 +1,6 @@
 """What was made, by day, key, account, model and how it ended: counted in the transaction that ends a job."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -110,8 +110,13 @@ class UsageBook:
             return Use(**(await connection.execute(wanted)).one()._mapping)  # noqa: SLF001 - public, by that name
 
     async def in_flight(self, key_id: str) -> int:
-        """How many jobs of a key are not over."""
-        return (await self.in_flight_of([key_id])).get(key_id, 0)
+        """How many jobs of a key are not over.
+
+        The unfinished jobs of all are counted: by its owner, SQLite would go through all jobs that a key ever had.
+        """
+        wanted = select(jobs.c.owner).where(jobs.c.status.in_(("queued", "in_progress")))
+        async with self._database.reading() as connection:
+            return (await connection.execute(wanted)).scalars().all().count(key_id)
 
     async def by_key_and_day(self, *, since: str) -> Sequence[tuple[str, str, Use]]:
         """Key, day, and what was made, from the day *since* on."""
@@ -120,27 +125,6 @@ class UsageBook:
         async with self._database.reading() as connection:
             rows = (await connection.execute(wanted.group_by(usage.c.key_id, usage.c.day))).all()
         return [(row.key_id, row.day, Use(**{count: getattr(row, count) for count in _COUNTS})) for row in rows]
-
-    async def of_keys(self, key_ids: Collection[str], *, since: str) -> Mapping[str, Mapping[str, Use]]:
-        """What was made for each of these keys, by day, from the day *since* on."""
-        sums = [func.sum(usage.c[count]).label(count) for count in _COUNTS]
-        wanted = select(usage.c.key_id, usage.c.day, *sums)
-        wanted = wanted.where(usage.c.key_id.in_(key_ids), usage.c.day >= since, usage.c.code == "")
-        found: dict[str, dict[str, Use]] = {key_id: {} for key_id in key_ids}
-        async with self._database.reading() as connection:
-            for row in await connection.execute(wanted.group_by(usage.c.key_id, usage.c.day)):
-                found[row.key_id][row.day] = Use(**{count: getattr(row, count) for count in _COUNTS})
-        return found
-
-    async def in_flight_of(self, key_ids: Collection[str]) -> Mapping[str, int]:
-        """How many jobs are not over of each of these keys; those that have none are left out.
-
-        The unfinished jobs of all are counted: by its owners, SQLite would go through all jobs that a key ever had.
-        """
-        wanted = select(jobs.c.owner, func.count().label("number")).group_by(jobs.c.owner)
-        wanted = wanted.where(jobs.c.status.in_(("queued", "in_progress")))
-        async with self._database.reading() as connection:
-            return {row.owner: row.number for row in await connection.execute(wanted) if row.owner in key_ids}
 
     async def summed(self, by: By, *, since: str = "", until: str = "9999") -> Sequence[Usage]:
         """What was made from the day *since* to the day *until*, both included, summed *by* one thing."""

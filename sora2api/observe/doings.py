@@ -1,16 +1,24 @@
 """What accounts did of late, read from their tasks: how many went well, what failed, and what is under way."""
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, Integer, case, cast, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import BadRequest, Cancelled, DeadlineExceeded, PolicyRefusal
 from sora2api.store.database import Database
 from sora2api.store.tables import accounts, jobs, tasks
 
+HOUR: Final = 3600.0
+HOURS: Final = 24
+"""Scores tell of so many hours, and of the one that is not over."""
+_SETTLED: Final = 30.0
+"""So many seconds after a task's end, that is written down."""
 _LOOKED_AT: Final = 500
 """So many of an account's last tasks are looked through for those that failed."""
 _EXCUSED: Final = frozenset(error.code for error in (BadRequest, Cancelled, DeadlineExceeded, PolicyRefusal))
@@ -18,7 +26,7 @@ _EXCUSED: Final = frozenset(error.code for error in (BadRequest, Cancelled, Dead
 
 
 class Score(Struct, frozen=True, kw_only=True):
-    """How the tasks went that ended within the window; *used_at* is when any last ended, in epoch seconds."""
+    """How the tasks of the last hours went; *used_at* is when any last ended, in epoch seconds."""
 
     done: int = 0
     failed: int = 0
@@ -28,6 +36,16 @@ class Score(Struct, frozen=True, kw_only=True):
     def rate(self) -> float | None:
         """The part that went well, 0 to 1; None where there were no tasks."""
         return self.done / (self.done + self.failed) if self.done + self.failed else None
+
+    def and_then(self, later: "Score") -> "Score":
+        used_at = later.used_at if self.used_at is None else max(self.used_at, later.used_at or 0.0)
+        return Score(done=self.done + later.done, failed=self.failed + later.failed, used_at=used_at)
+
+    def without(self, part: "Score") -> "Score":
+        return Score(done=self.done - part.done, failed=self.failed - part.failed, used_at=self.used_at)
+
+
+_NOTHING: Final = Score()
 
 
 class Mishap(Struct, frozen=True, kw_only=True):
@@ -52,33 +70,39 @@ class Doing(Struct, frozen=True, kw_only=True):
 
 
 class Doings:
-    """Reads the tasks by account."""
+    """Reads the tasks by account. How they went is read once, and kept: each time only what has ended since is read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reading = asyncio.Lock()
+        self._kept: dict[str, Score] = {}
+        self._hours: dict[int, dict[str, Score]] = {}
+        """What `_kept` has of each hour, so that it goes with it."""
+        self._read_to: float | None = None
 
-    async def scores(self, account_ids: Collection[str], *, since: float) -> Mapping[str, Score]:
-        """How each of the accounts did *since* then (epoch seconds)."""
-        of_account = tasks.c.account_id == accounts.c.id
-        last = select(func.max(tasks.c.ended_at)).where(of_account).scalar_subquery()
-        error = tasks.c.error
-        done = func.sum(case((error.is_(None), 1), else_=0))
-        failed = func.sum(case((error.is_(None), 0), (or_(*map(_begins, _EXCUSED)), 0), else_=1))
-        counted = (
-            select(tasks.c.account_id, done.label("done"), failed.label("failed"))
-            .where(tasks.c.account_id.in_(account_ids), tasks.c.ended_at >= since)
-            .group_by(tasks.c.account_id)
-        )
-        used = select(accounts.c.id, last).where(accounts.c.id.in_(account_ids))
-        async with self._database.reading() as connection:
-            ended = {row.account_id: row for row in await connection.execute(counted)}
-            rows = (await connection.execute(used)).all()
-        scores = {}
-        for account_id, used_at in rows:
-            row = ended.get(account_id)
-            done_failed = {} if row is None else {"done": row.done, "failed": row.failed}
-            scores[account_id] = Score(**done_failed, used_at=used_at)
+    async def scores(self) -> Mapping[str, Score]:
+        """How each account did that ever did something."""
+        now = time.time()
+        async with self._reading, self._database.reading() as connection:
+            if self._read_to is None:
+                self._kept = await _last_used(connection)
+            first = (now // HOUR - HOURS) * HOUR
+            settled = now - _SETTLED
+            for hour, account_id, score in await _ended(connection, self._read_to or first, settled):
+                of_hour = self._hours.setdefault(hour, {})
+                of_hour[account_id] = of_hour.get(account_id, _NOTHING).and_then(score)
+                self._kept[account_id] = self._kept.get(account_id, _NOTHING).and_then(score)
+            self._read_to = settled
+            self._let_go(before=int(first // HOUR))
+            scores = dict(self._kept)
+            for _, account_id, score in await _ended(connection, settled, now + _SETTLED):
+                scores[account_id] = scores.get(account_id, _NOTHING).and_then(score)
         return scores
+
+    def _let_go(self, *, before: int) -> None:
+        for hour in [hour for hour in self._hours if hour < before]:
+            for account_id, score in self._hours.pop(hour).items():
+                self._kept[account_id] = self._kept[account_id].without(score)
 
     async def mishaps(self, account_id: str, *, limit: int = 10) -> Sequence[Mishap]:
         """The last of its tasks that failed, the newest first."""
@@ -113,6 +137,27 @@ class Doings:
             )
             for row in rows
         ]
+
+
+async def _last_used(connection: AsyncConnection) -> dict[str, Score]:
+    """When a task of each account last ended."""
+    last = select(func.max(tasks.c.ended_at)).where(tasks.c.account_id == accounts.c.id).scalar_subquery()
+    rows = (await connection.execute(select(accounts.c.id, last.label("used_at")))).all()
+    return {row.id: Score(used_at=row.used_at) for row in rows if row.used_at is not None}
+
+
+async def _ended(connection: AsyncConnection, since: float, until: float) -> Sequence[tuple[int, str, Score]]:
+    """How the tasks went that ended from *since* until *until*, by hour and account."""
+    hour = cast(tasks.c.ended_at / HOUR, Integer).label("hour")
+    error = tasks.c.error
+    done = func.sum(case((error.is_(None), 1), else_=0)).label("done")
+    failed = func.sum(case((error.is_(None), 0), (or_(*map(_begins, _EXCUSED)), 0), else_=1)).label("failed")
+    wanted = select(hour, tasks.c.account_id, done, failed, func.max(tasks.c.ended_at).label("used_at"))
+    wanted = wanted.where(tasks.c.ended_at >= since, tasks.c.ended_at < until).group_by(hour, tasks.c.account_id)
+    return [
+        (row.hour, row.account_id, Score(done=row.done, failed=row.failed, used_at=row.used_at))
+        for row in await connection.execute(wanted)
+    ]
 
 
 def _begins(code: str) -> ColumnElement[bool]:

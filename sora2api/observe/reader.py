@@ -6,15 +6,14 @@ from typing import Any, Final
 
 import orjson
 from msgspec import Struct
-from sqlalchemy import ColumnElement, FromClause, Integer, Select, func, literal_column, select, text
+from sqlalchemy import ColumnElement, FromClause, Integer, RowMapping, Select, func, literal_column, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import NotFound
 from sora2api.store.database import Database
-from sora2api.store.keyset import behind
+from sora2api.store.keyset import Cursor, behind, look_through
 from sora2api.store.tables import accounts, calls, request_bodies, requests
 
-LOOKED_AT: Final = 50_000
-"""So many rows are looked at for a page whose filters no index answers; the next page goes on from there."""
 _LEADING: Final = ("job_id", "key_id", "code", "account", "mode", "model", "status")
 """The columns whose indexes are in the order of time, the most telling first: one of them leads."""
 _EXPORTED: Final = 1000
@@ -22,9 +21,6 @@ _MOST_CALLS: Final = 1000
 
 _WRITTEN: Final[ColumnElement[int]] = literal_column("requests.rowid", Integer)
 """The order in which SQLite was given the rows."""
-
-Cursor = tuple[float, str]
-"""The time and the id of a request."""
 
 
 class Filters(Struct, frozen=True, kw_only=True):
@@ -117,15 +113,10 @@ class LogReader:
 
     async def page(self, filters: Filters, *, after: Cursor | None = None, limit: int = 100) -> Page:
         """At most *limit* requests behind *after*. It may have fewer, or none, and yet not be the last."""
-        lead, others = _led(filters)
-        indexed = _indexed(filters, lead, after)
-        wanted = indexed.limit(limit + 1) if not others else _narrowed(indexed, filters, others).limit(limit + 1)
         async with self._database.reading() as connection:
-            rows = (await connection.execute(wanted)).mappings().all()
-            entries = [Entry(**{name: row[name] for name in Entry.__struct_fields__}) for row in rows[:limit]]
-            if len(rows) > limit:
-                return Page(entries, (entries[-1].at, entries[-1].id))
-            return Page(entries, await _rest(connection, indexed) if others else None)
+            rows, edge = await _found(connection, filters, after, limit=limit + 1)
+        entries = [Entry(**{name: row[name] for name in Entry.__struct_fields__}) for row in rows[:limit]]
+        return Page(entries, (entries[-1].at, entries[-1].id) if len(rows) > limit else edge)
 
     async def all(self, filters: Filters) -> AsyncIterator[Entry]:
         """All requests that are wanted, never many at a time in memory."""
@@ -200,7 +191,27 @@ def _led(filters: Filters) -> tuple[str | None, Sequence[str]]:
     return (given[0] if given else None), [*given[1:], *others]
 
 
-def _indexed(filters: Filters, lead: str | None, after: Cursor | None) -> Select[Any]:
+async def _found(
+    connection: AsyncConnection, filters: Filters, after: Cursor | None, *, limit: int
+) -> tuple[Sequence[RowMapping], Cursor | None]:
+    """The requests that are wanted; where they had to be looked through, the last looked at that is not the last."""
+    lead, others = _led(filters)
+    wanted = _indexed(filters, lead)
+    if not others:
+        ahead = behind(wanted, requests, after, ascending=False, moment="at").limit(limit)
+        return (await connection.execute(ahead)).mappings().all(), None
+
+    def meets(some: FromClause) -> Sequence[ColumnElement[bool]]:
+        return [_meets(some, name, getattr(filters, name)) for name in others]
+
+    found, edge = await look_through(
+        connection, wanted, requests, after, meets=meets, ascending=False, limit=limit, moment="at"
+    )
+    return [row._mapping for row in found], edge  # noqa: SLF001 - public, by that name
+
+
+def _indexed(filters: Filters, lead: str | None) -> Select[Any]:
+    """Requests by an index that has them in the order of time."""
     wanted = select(requests)
     if lead is not None:
         wanted = wanted.where(requests.c[lead] == getattr(filters, lead))
@@ -210,14 +221,7 @@ def _indexed(filters: Filters, lead: str | None, after: Cursor | None) -> Select
         wanted = wanted.where(requests.c.at >= filters.since)
     if filters.until is not None:
         wanted = wanted.where(requests.c.at < filters.until)
-    return behind(wanted, requests, after, ascending=False, moment="at")
-
-
-def _narrowed(indexed: Select[Any], filters: Filters, others: Sequence[str]) -> Select[Any]:
-    """Of the first so many rows, those that meet the *others* too."""
-    some = indexed.limit(LOOKED_AT).subquery()
-    wanted = select(some).where(*(_meets(some, name, getattr(filters, name)) for name in others))
-    return wanted.order_by(some.c.at.desc(), some.c.id.desc())
+    return wanted
 
 
 def _meets(some: FromClause, name: str, value: str | int) -> ColumnElement[bool]:
@@ -227,15 +231,6 @@ def _meets(some: FromClause, name: str, value: str | int) -> ColumnElement[bool]
     if name == "path":
         return column.startswith(value, autoescape=True)
     return column == value
-
-
-async def _rest(connection: Any, indexed: Select[Any]) -> Cursor | None:
-    """The last row that was looked at, if there may be more behind it."""
-    keys = indexed.with_only_columns(requests.c.at, requests.c.id).limit(LOOKED_AT).subquery()
-    if (await connection.execute(select(func.count()).select_from(keys))).scalar_one() < LOOKED_AT:
-        return None
-    last = (await connection.execute(select(keys).order_by(keys.c.at, keys.c.id).limit(1))).one()
-    return last.at, last.id
 
 
 def _body(kept: bytes | None) -> Any:

@@ -127,7 +127,7 @@ async def unfinished(connection: AsyncConnection) -> Sequence[str]:
     wanted = (
         select(requests.c.job_id)
         .join(jobs, jobs.c.id == requests.c.job_id)
-        .where(requests.c.job_id.is_not(None), requests.c.stored.is_(None))
+        .where(requests.c.mode.is_not(None), requests.c.stored.is_(None))  # as `UNSTORED` has it, by its index
         .where(jobs.c.request_id == requests.c.id, jobs.c.completed_at.is_not(None))
     )
     return (await connection.execute(wanted)).scalars().all()
@@ -176,7 +176,9 @@ async def size(connection: AsyncConnection) -> tuple[int, int]:
 
 async def _size_of(connection: AsyncConnection, table: Any) -> tuple[int, int]:
     number: Any = literal_column(f"{table.name}.rowid")
-    first, last = (await connection.execute(select(func.min(number), func.max(number)).select_from(table))).one()
+    # A subquery each: asked for both at once, SQLite would go through all rows.
+    ends = (select(end(number)).select_from(table).scalar_subquery() for end in (func.min, func.max))
+    first, last = (await connection.execute(select(*ends))).one()
     if first is None:
         return 0, 0
     span = last - first + 1

@@ -431,6 +431,9 @@ figures = Table(
     sqlite_with_rowid=False,
 )
 
+UNSTORED: Final = "mode IS NOT NULL AND stored IS NULL"
+"""The requests that made jobs whose end they do not know: few at any time, and in an index of their own."""
+
 requests = Table(
     "requests",
     metadata,
@@ -458,6 +461,7 @@ requests = Table(
     Column("stored", Float),
     Index("ix_requests_at", "at", "id"),
     Index("ix_requests_key_id_at", "key_id", "at", "id"),
+    Index("ix_requests_unstored", "stored", "job_id", sqlite_where=text(UNSTORED)),
     # What most requests do not have costs them nothing.
     *(
         Index(f"ix_requests_{name}_at", name, "at", "id", sqlite_where=text(f"{name} {has}"))

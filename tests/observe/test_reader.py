@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import insert
 
 from sora2api.errors import NotFound
-from sora2api.observe import reader as reading
 from sora2api.observe.export import exported
 from sora2api.observe.reader import Filters, LogReader
+from sora2api.store import keyset
 from sora2api.store.tables import requests
 
 COUNT = 300
@@ -82,7 +82,7 @@ async def test_pages_have_each_request_that_is_wanted_once_the_newest_first(data
 
 
 async def test_a_search_that_no_index_answers_looks_at_so_many_rows_a_page_and_goes_on(database, written, monkeypatch):
-    monkeypatch.setattr(reading, "LOOKED_AT", 50)
+    monkeypatch.setattr(keyset, "STEPS", (20, 30))
     page = await LogReader(database).page(Filters(text="number 0"), limit=10)
 
     assert page.entries == []

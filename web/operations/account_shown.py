@@ -1,6 +1,6 @@
 """What is shown of accounts: as a row among many, and each by itself. Of secrets only whether they are set."""
 
-import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -15,7 +15,6 @@ from sora2api.web.operation import Desk
 
 Condition = Literal["ready", "resting", "ill", "unknown", "disabled"]
 
-DAY: Final = 86400.0
 MOST: Final = 100
 _WORST_FIRST: Final[Sequence[Condition]] = ("ill", "unknown", "resting", "ready", "disabled")
 
@@ -105,7 +104,7 @@ class AccountsAsked(Struct, frozen=True, kw_only=True):
     sort: str = "name"
     after: int | None = None
     before: int | None = None
-    limit: int = 25
+    limit: int = 20
 
 
 class AccountPage(Struct, frozen=True, kw_only=True):
@@ -120,24 +119,23 @@ class AccountPage(Struct, frozen=True, kw_only=True):
 
 
 async def page(desk: Desk, asked: AccountsAsked) -> AccountPage:
-    """The accounts are in memory: they are looked through there, and only those of the page in the database."""
-    found = [account for account in in_use(desk) if _meets(account, asked)]
+    """The accounts are in memory, and how they did too: they are looked through there."""
+    found = in_use(desk)
+    if asked.search or asked.driver or asked.group:
+        found = [account for account in found if _meets(account, asked)]
     conditions = {account.id: condition(desk, account) for account in found}
-    counts: dict[str, int] = dict.fromkeys(_WORST_FIRST, 0)
-    for each in conditions.values():
-        counts[each] += 1
+    counts = Counter(conditions.values())
     if asked.state is not None:
         found = [account for account in found if conditions[account.id] == asked.state]
-    found.sort(key=await _order(desk, asked.sort.removeprefix("-"), found, conditions))
-    if asked.sort.startswith("-"):
-        found.reverse()
+    scores = await desk.office.doings.scores()
+    order = _order(desk, asked.sort.removeprefix("-"), conditions, scores)
+    found.sort(key=order, reverse=asked.sort.startswith("-"))
     size = min(max(asked.limit, 1), MOST)
     first = max(0, asked.before - size if asked.before is not None else asked.after or 0)
     shown = found[first : first + size]
-    scores = await _scores(desk, shown)
     return AccountPage(
-        accounts=tuple(view(desk, account, scores[account.id]) for account in shown),
-        counts=counts,
+        accounts=tuple(view(desk, account, scores.get(account.id)) for account in shown),
+        counts={each: counts[each] for each in _WORST_FIRST},
         total=len(found),
         first=first,
         newer=first or None,
@@ -149,7 +147,7 @@ async def whole(desk: Desk, account: Account) -> AccountWhole:
     office = desk.office
     route, probes = _way(desk, account)
     return AccountWhole(
-        account=view(desk, account, (await _scores(desk, (account,)))[account.id]),
+        account=view(desk, account, (await office.doings.scores()).get(account.id)),
         token=account.token is not None,
         refresh_token=account.refresh_token is not None,
         refresh_url=None if account.refresh_url is None else bare(account.refresh_url),
@@ -176,6 +174,8 @@ def condition(desk: Desk, account: Account) -> Condition:
     if not account.enabled:
         return "disabled"
     standing = desk.office.pool.standing
+    if standing.untroubled(account):
+        return "ready" if account.models else "unknown"
     closed = standing.closed(account, "image") or standing.closed(account, "video")
     if closed is not None:
         return "ill" if closed.until is None else "resting"
@@ -242,12 +242,6 @@ def _way(desk: Desk, account: Account) -> tuple[str | None, tuple[Probe, ...]]:
     return route.name, tuple(Probe(at, took) for at, took in proxies.standing(route.url).probes)
 
 
-async def _scores(desk: Desk, accounts: Sequence[Account]) -> Mapping[str, Score]:
-    ids = [account.id for account in accounts]
-    found = await desk.office.doings.scores(ids, since=time.time() - DAY) if ids else {}
-    return {account_id: found.get(account_id, Score()) for account_id in ids}
-
-
 def _meets(account: Account, asked: AccountsAsked) -> bool:
     if asked.driver and account.driver != asked.driver:
         return False
@@ -262,16 +256,14 @@ def _searched(account: Account) -> str:
     return "\n".join((account.name, account.id, bare(account.base_url), proxy or "", *account.groups))
 
 
-async def _order(
-    desk: Desk, sort: str, accounts: Sequence[Account], conditions: Mapping[str, Condition]
+def _order(
+    desk: Desk, sort: str, conditions: Mapping[str, Condition], scores: Mapping[str, Score]
 ) -> Callable[[Account], Any]:
-    if sort in ("used", "success"):
-        scores = await _scores(desk, accounts)
-        if sort == "used":
-            return lambda account: -(scores[account.id].used_at or 0)
-        return lambda account: _first(scores[account.id].rate)
+    none, worst = Score(), {condition: place for place, condition in enumerate(_WORST_FIRST)}
     return {
-        "state": lambda account: (_WORST_FIRST.index(conditions[account.id]), account.name.casefold()),
+        "state": lambda account: (worst[conditions[account.id]], account.name.casefold()),
+        "used": lambda account: -(scores.get(account.id, none).used_at or 0),
+        "success": lambda account: _first(scores.get(account.id, none).rate),
         "slots": lambda account: -_busy(desk, account),
         "priority": lambda account: (-account.priority, account.name.casefold()),
         "expires": lambda account: _first(account.expires_at),

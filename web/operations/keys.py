@@ -1,9 +1,7 @@
 """The API keys of clients: what each may do, what it has used, and making, rotating and revoking them."""
 
 import time
-from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import add
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -14,7 +12,6 @@ from sora2api.auth.limits import UNLIMITED, Limits, Quota
 from sora2api.auth.moments import moment
 from sora2api.errors import InvalidValue
 from sora2api.jobs.usage import Use
-from sora2api.jobs.windows import begins
 from sora2api.web.operation import Change, Desk, Operation
 from sora2api.web.words import N_
 
@@ -138,24 +135,24 @@ class KeySecret(Struct, frozen=True):
 
 
 async def list_keys(desk: Desk, asked: KeysAsked) -> KeyList:
-    """Keys are held in memory, and what they used is read for those of the page alone."""
+    """Keys are held in memory, and what they used too."""
     word = asked.search.strip().lower()
     found = [key for key in reversed(desk.office.keys.list()) if _matches(key, word)]
     start = 0 if asked.after is None else 1 + next((at for at, key in enumerate(found) if key.id == asked.after), -1)
     shown = found[start : start + asked.limit]
     more = len(found) > start + asked.limit
-    return KeyList(tuple(await _views(desk, shown)), shown[-1].id if more else None)
+    return KeyList(tuple(_view(desk, key) for key in shown), shown[-1].id if more else None)
 
 
 async def get_key(desk: Desk, asked: KeyId) -> KeyView:
-    return await _view(desk, desk.office.keys.get(asked.id))
+    return _view(desk, desk.office.keys.get(asked.id))
 
 
 async def create_key(desk: Desk, asked: KeyCreate) -> Change:
     limits = _limits(UNLIMITED, msgspec.structs.asdict(asked))
     ends = None if asked.expires is None else moment(asked.expires)
     key, secret = await desk.office.keys.create(asked.name, expires_at=ends, limits=limits)
-    made = await _view(desk, key)
+    made = _view(desk, key)
     return Change(subject=made.name, value=KeySecret(made, secret), after=_recorded(made))
 
 
@@ -168,20 +165,20 @@ async def change_key(desk: Desk, asked: KeyChange) -> Change:
     if "expires" in given:
         changes["expires_at"] = None if given["expires"] is None else moment(given["expires"])
     after = await desk.office.keys.change(msgspec.structs.replace(before, **changes))
-    was, is_now = await _views(desk, [before, after])
+    was, is_now = _view(desk, before), _view(desk, after)
     return Change(subject=is_now.name, value=is_now, before=_recorded(was), after=_recorded(is_now))
 
 
 async def rotate_key(desk: Desk, asked: KeyRotate) -> Change:
     key = desk.office.keys.get(asked.id)
     key, secret = await desk.office.keys.rotate(key.id, overlap=asked.overlap * 3600)
-    after = await _view(desk, key)
+    after = _view(desk, key)
     kept = {"hint": after.hint, "old_until": after.old_until}
     return Change(subject=after.name, value=KeySecret(after, secret), after=kept)
 
 
 async def revoke_key(desk: Desk, asked: KeyRevoke) -> Change:
-    key = await _view(desk, desk.office.keys.get(asked.id))
+    key = _view(desk, desk.office.keys.get(asked.id))
     if asked.name is not UNSET and asked.name.strip() != key.name:
         raise InvalidValue(f"This is not its name: it is called {key.name!r}.", param="name")
     await desk.office.keys.revoke(key.id)
@@ -192,21 +189,9 @@ def _matches(key: ApiKey, word: str) -> bool:
     return word in key.name.lower() or word in (key.id, key.hint.lower())
 
 
-async def _view(desk: Desk, key: ApiKey) -> KeyView:
-    return (await _views(desk, [key]))[0]
-
-
-async def _views(desk: Desk, keys: Sequence[ApiKey]) -> Sequence[KeyView]:
-    now = time.time()
-    ids = {key.id for key in keys}
-    used = await desk.office.usage.of_keys(ids, since=begins("month", now))
-    in_flight = await desk.office.usage.in_flight_of(ids)
-    return [_shown(key, used[key.id], in_flight.get(key.id, 0), now) for key in keys]
-
-
-def _shown(key: ApiKey, used: Mapping[str, Use], in_flight: int, now: float) -> KeyView:
-    today = used.get(begins("day", now), Use())
-    month = reduce(add, used.values(), Use())
+def _view(desk: Desk, key: ApiKey) -> KeyView:
+    jobs, now = desk.office.jobs, time.time()
+    today, month = jobs.made(key.id, "day"), jobs.made(key.id, "month")
     spent = _spent(key.limits.day, today) or _spent(key.limits.month, month)
     ended = key.expires_at is not None and key.expires_at <= now
     overlaps = key.old_until is not None and key.old_until > now
@@ -222,7 +207,7 @@ def _shown(key: ApiKey, used: Mapping[str, Use], in_flight: int, now: float) -> 
         limits=_flat(key.limits),
         today=_use(today),
         this_month=_use(month),
-        in_flight=in_flight,
+        in_flight=jobs.in_flight(key.id),
     )
 
 

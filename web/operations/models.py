@@ -12,7 +12,7 @@ from sora2api.web.operation import Change, Desk, Operation
 from sora2api.web.words import N_
 
 _MILLION: Final = 1_000_000
-_SHOWN: Final = 50
+_SHOWN: Final = 20
 _PRICES: Final = ("per_second", "per_image")
 
 
@@ -63,7 +63,7 @@ class Server(Struct, frozen=True, kw_only=True):
 
 
 class ModelDetails(Struct, frozen=True):
-    """*servers* are the first by name, at most 50."""
+    """*servers* are the first by name, at most 20."""
 
     model: ModelView
     servers: tuple[Server, ...]

@@ -1,7 +1,7 @@
 """The jobs: a live table to search, and a page for each that plays its result and tells how it came about."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +16,8 @@ from sora2api.web.operations.jobs import JobId, JobsAsked, get_job, list_jobs
 from sora2api.web.pages import shell
 from sora2api.web.words import N_, gettext
 
-_PAGE: Final = 25
+_PAGE: Final = 20
+_MOST_CHOICES: Final = 60
 _CALLS: Final = 30
 """So many of the calls made for a job are shown, the last ones and all that failed among them."""
 _STAGES: Final = (
@@ -47,15 +48,16 @@ async def show(request: web.Request) -> web.Response:
         counts=await office.browsing.counts(),
         asked_for=asked,
         narrowed=any((asked.search, asked.account, asked.mode, asked.within, asked.since, asked.until)),
-        models=_choices(model.name for model in office.catalog.listed()),
-        keys=_choices(key.name for key in office.keys.list()),
-        accounts=_choices(account.name for account in office.accounts.all() if account.removed_at is None),
+        models=_choices([model.name for model in office.catalog.listed()]),
+        keys=_choices([key.name for key in office.keys.list()]),
+        accounts=_choices([account.name for account in office.accounts.all() if account.removed_at is None]),
         base=desk.base,
     )
 
 
-def _choices(names: Iterable[str]) -> list[tuple[str, str]]:
-    return [(name, name) for name in sorted(set(names))]
+def _choices(names: Collection[str]) -> list[tuple[str, str]] | None:
+    """What can be chosen of a field; None: it is more than a list is good for."""
+    return [(name, name) for name in sorted(set(names))] if len(names) <= _MOST_CHOICES else None
 
 
 @signed_in

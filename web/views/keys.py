@@ -11,6 +11,7 @@ from sora2api.web.operation import Desk, decode
 from sora2api.web.operations.keys import KeyId, KeyLimits, KeysAsked, KeyView, get_key, list_keys
 from sora2api.web.pages import shell
 
+_PAGE = 20
 NEW = "new"
 """What `open` asks for where a key is to be made."""
 
@@ -23,7 +24,7 @@ def routes() -> list[web.AbstractRouteDef]:
 async def show(request: web.Request) -> web.Response:
     session = guard.session(request)
     desk = guard.desk(request, user=session.user, role=session.role)
-    found = await list_keys(desk, decode(KeysAsked, request.query, typed=False))
+    found = await list_keys(desk, decode(KeysAsked, {"limit": str(_PAGE), **request.query}, typed=False))
     return shell(
         request,
         "keys.html",

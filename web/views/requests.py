@@ -28,6 +28,7 @@ _STAGES: Final = (
 )
 """A request's stages: each lasts from the end of the one before to the moment of that name."""
 _STATUSES: Final = (200, 400, 401, 403, 404, 409, 429, 500, 503)
+_PAGE: Final = 30
 _MOST_KEYS: Final = 100
 """So many keys are listed to choose from; of more, one is named."""
 _AT_HAND: Final = {"text", "status", "key", "since"}
@@ -47,7 +48,7 @@ async def show(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(request.app.router["request"].url_for(id=wanted))
     session = guard.session(request)
     desk = guard.desk(request, user=session.user, role=session.role)
-    found = await list_requests(desk, decode(RequestsAsked, request.query, typed=False))
+    found = await list_requests(desk, decode(RequestsAsked, {"limit": str(_PAGE), **request.query}, typed=False))
     asked = {name: request.query[name] for name in RequestFilters.__struct_fields__ if request.query.get(name)}
     export = request.app.router["requests"].url_for().with_path(f"/admin{api.ROOT}/requests/export").with_query(asked)
     return shell(

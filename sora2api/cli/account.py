@@ -1,5 +1,6 @@
 """`sora2api account`: whose credentials are used at which engines."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -156,12 +157,16 @@ def disable(*, name: str, data_dir: Path, as_json: bool) -> None:
     run(_write(data_dir, name, {"enabled": False}, as_json=as_json))
 
 
-def settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
+def settings_of(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """By name; what begins as an object or a list of JSON is read as such."""
     split = [pair.partition("=") for pair in pairs]
     wrong = next((pair for pair, (_, equals, _value) in zip(pairs, split, strict=True) if not equals), None)
     if wrong is not None:
         raise click.UsageError(f"--set takes NAME=VALUE, not {wrong!r}.")
-    return {name: value for name, _, value in split}
+    try:
+        return {name: json.loads(value) if value.startswith(("{", "[")) else value for name, _, value in split}
+    except json.JSONDecodeError as exc:
+        raise click.UsageError(f"--set has JSON that cannot be read: {exc}.") from exc
 
 
 def _said(given: dict[str, Any]) -> dict[str, Any]:

@@ -109,6 +109,12 @@ def test_a_wrong_change_changes_nothing(folder, wrong, said):
     assert told("show", "box", folder=folder) == before
 
 
+def test_a_setting_that_is_an_object_is_given_as_json(folder):
+    told("change", "box", "--set", 'models={"sora-2": "sora-video"}', folder=folder)
+
+    assert told("show", "box", folder=folder)["settings"]["models"] == {"sora-2": "sora-video"}
+
+
 def test_an_account_that_is_well_is_tested_with_its_models_latency_and_way(folder):
     said = told("test", "box", folder=folder)
     assert (said["ok"], said["route"], "sandbox-video" in said["models"]) == (True, None, True), said

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from sora2api import errors
-from sora2api.drivers import File, Work
+from sora2api.drivers import EngineModel, File, Work
 from sora2api.drivers.openai.dialects import DIALECTS, of_host
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
@@ -386,6 +386,22 @@ async def test_an_engine_without_models_has_those_that_the_settings_name(fake, s
         "wan-turbo": {"clip", "first_frame"},
     }
     assert [sent[0] for sent in fake.sent] == [("model", "my-own"), ("model", "wan-turbo")]
+
+
+def test_of_an_engines_models_the_settings_choose_unless_the_engine_has_the_public_name(connect):
+    offered = [EngineModel(name=name, capabilities=frozenset({"clip"})) for name in ("wan", "ltx", "sora-2", "mochi")]
+    driver = connect("http://127.0.0.1:9", video_model="ltx", models={"sora-2-pro": "mochi"})
+
+    chosen = {
+        public: driver.engine_model(public, "video", offered) for public in ("sora-2", "sora-2-pro", "sora-video")
+    }
+
+    assert {public: model.name for public, model in chosen.items()} == {
+        "sora-2": "sora-2",
+        "sora-2-pro": "mochi",
+        "sora-video": "ltx",
+    }
+    assert connect("http://127.0.0.1:9").engine_model("sora-video", "video", offered).name == "wan"
 
 
 @pytest.mark.parametrize("wrong", [{"dialect": "klingon"}, {"image_timeout": 0}, {"polls_at_once": "many"}])

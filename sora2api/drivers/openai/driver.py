@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 from yarl import URL
@@ -72,6 +72,15 @@ class OpenAIDriver(Driver):
         if self._dialect is None:
             self._dialect = of_answer(listed, reply.headers)
         return engine_models(listed, dialect=self._dialect, settings=self._settings)
+
+    def engine_model(
+        self, public: str, makes: Literal["image", "video"], offered: Sequence[EngineModel]
+    ) -> EngineModel | None:
+        """What `models` says, else the one so named, else what `image_model` or `video_model` says."""
+        name = self._settings.models.get(public)
+        if name is None and all(model.name != public for model in offered):
+            name = self._settings.image_model if makes == "image" else self._settings.video_model
+        return super().engine_model(name or public, makes, offered)
 
     async def submit(self, work: Work) -> TaskState:
         dialect = await self._speaks()

@@ -59,7 +59,7 @@ async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
         with locked(folder):
             loaded = await load_settings(folder, database, command_line=given)
             settings = loaded.settings
-            set_up(settings.log_level)
+            set_up(settings.log_level, settings.log_format)
             registry = await asyncio.to_thread(
                 discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
             )

@@ -1,9 +1,13 @@
-"""Log lines for people: time, level, message, and the data of the record as `name=value`."""
+"""The log on the console: lines for people, or JSON; each says which request and which job it belongs to."""
 
+import json
 import logging
 import sys
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
+from sora2api.egress.trace import JOB
+from sora2api.observe.cut import text
 from sora2api.observe.requests import CURRENT
 
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -16,17 +20,38 @@ class Console(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        request = CURRENT.get()
-        said = {} if request is None else {"request": request}
-        said |= {name: value for name, value in vars(record).items() if name not in _OWN}
-        data = " ".join(f"{name}={value}" for name, value in said.items())
-        return f"{super().formatMessage(record)} {data}".rstrip()
+        data = " ".join(f"{name}={value}" for name, value in _said(record).items())
+        return text(f"{super().formatMessage(record)} {data}".rstrip())
 
 
-def set_up(level: str) -> None:
+class Lines(logging.Formatter):
+    """An object a line: `at` (UTC), `level`, `logger`, `message`, the data of the record, and `traceback`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = _said(record) | {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        cut = {name: text(value) if isinstance(value, str) else value for name, value in line.items()}
+        return json.dumps(cut, default=str)
+
+
+def _said(record: logging.LogRecord) -> dict[str, Any]:
+    """What a line says besides its message: whose it is, and its data."""
+    whose = {"request": CURRENT.get(), "job": JOB.get()}
+    said = {name: value for name, value in whose.items() if value is not None}
+    return said | {name: value for name, value in vars(record).items() if name not in _OWN}
+
+
+def set_up(level: str, form: Literal["console", "json"] = "console") -> None:
     """Log to standard error, so that standard output stays for what a command says."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Console())
+    handler.setFormatter(Lines() if form == "json" else Console())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(form == "json")  # what Python itself would write there is no JSON
     for name in ("aiohttp.access", "aiosqlite"):  # the latter would tell every value that is written
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -52,6 +52,13 @@ def test_a_translation_has_the_gaps_of_its_original(language):
         assert gaps(forms(message)[-1]) == gaps(original), original
 
 
+def test_no_translation_is_in_the_letters_of_another_language():
+    chinese, russian = re.compile("[\u4e00-\u9fff]"), re.compile("[\u0400-\u04ff]")
+    for language, foreign in (("ru", chinese), ("zh", russian)):
+        strange = [message for message in said(catalog(language)).values() if any(map(foreign.search, forms(message)))]
+        assert [message.id for message in strange] == []
+
+
 @pytest.fixture(params=OTHERS)
 def language(request):
     token = LANGUAGE.set(request.param)

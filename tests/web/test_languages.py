@@ -130,6 +130,7 @@ def test_nothing_that_we_say_is_left_in_english(panel, path, language):
 def test_a_refused_job_says_what_that_means_beside_the_engines_own_words(panel, language):
     page = panel.page(f"/jobs/{panel.failed}", language)
 
+    assert {"ru": "<dd>видео · video</dd>", "zh": "<dd>视频 · video</dd>"}[language] in page
     assert {"ru": "Движок не принимает этот запрос.", "zh": "引擎不接受此请求。"}[language] in page
     assert f"<q>{REFUSED}</q>" in page
 

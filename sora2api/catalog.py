@@ -242,9 +242,10 @@ def revised(model: Model | None, name: str, changes: Mapping[str, Any]) -> Model
     """
     fields = dict(changes)
     prices = {word: fields.pop(f"cost_{word}") or 0 for word in ("per_second", "per_image") if f"cost_{word}" in fields}
-    for size in (*([fields["size"]] if "size" in fields else []), *fields.get("sizes", ())):
+    said = [("size", fields["size"])] if "size" in fields else []
+    for field, size in (*said, *(("sizes", size) for size in fields.get("sizes", ()))):
         if not SIZE.fullmatch(size):
-            raise InvalidValue("A size is WIDTHxHEIGHT in pixels, as in 1280x720.", param="size")
+            raise InvalidValue("A size is WIDTHxHEIGHT in pixels, as in 1280x720.", param=field)
     if model is None:
         model = _begun(name, fields)
     cost = msgspec.structs.replace(model.cost or Cost(), **prices)

@@ -1,5 +1,6 @@
 """What an operator can do: each operation once, with two faces, a page's form and the admin API."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
@@ -12,6 +13,8 @@ from sora2api.errors import Forbidden, InvalidValue
 from sora2api.web.office import Office
 
 RANK: Final = {role: rank for rank, role in enumerate(get_args(Role))}
+
+_MISSING: Final = re.compile(r"missing required field `(\w+)`")
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
@@ -122,7 +125,9 @@ def decode(kind: type[Struct], fields: Mapping[str, Any], *, typed: bool) -> Any
         return msgspec.convert(known, kind, strict=typed)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
-        raise InvalidValue(f"{message}.", param=path.rstrip("`") or None) from error
+        missing = _MISSING.search(message)
+        field = missing[1] if missing else path.rstrip("`").partition("[")[0]
+        raise InvalidValue(f"{message}.", param=field or None) from error
 
 
 def _mappings(kinds: Mapping[str, inspect.Type], fields: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -93,7 +93,7 @@ class ProxyBook:
 
     async def add(self, name: str, url: str) -> Proxy:
         self._check_name(name)
-        shown(url)  # raises where it is none
+        _check_url(url)
         proxy = Proxy(
             id=f"prx_{secrets.token_hex(8)}",
             name=name,
@@ -122,7 +122,7 @@ class ProxyBook:
             self._check_name(changes["name"], but=proxy_id)
         columns = dict(changes)
         if "url" in changes:
-            shown(changes["url"])
+            _check_url(changes["url"])
             columns["url"] = self._vault.seal(changes["url"])
 
         async def write(connection: AsyncConnection) -> None:
@@ -259,3 +259,11 @@ class ProxyBook:
         await self._database.write(write)
         if proxy.id in self._proxies:
             self._proxies[proxy.id] = msgspec.structs.replace(self._proxies[proxy.id], **now)
+
+
+def _check_url(url: str) -> None:
+    """Raise `InvalidValue`, of the field that it stands in, where it is no proxy's."""
+    try:
+        shown(url)
+    except InvalidValue as error:
+        raise InvalidValue(error.message, param="url") from error

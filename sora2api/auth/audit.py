@@ -18,7 +18,7 @@ _BEGUN: Final = "begun"
 _DONE: Final = "done"
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class AuditEntry(Struct, frozen=True, kw_only=True):
     """One change. *outcome*: `done`, `begun` where the server ended before it was known, else the code of an error."""
 
     id: str
@@ -94,7 +94,7 @@ class Audit:
         ended = update(audit).where(audit.c.id == entry).values(**values)
         await self._database.write(lambda connection: connection.execute(ended))
 
-    async def page(self, wanted: Wanted, *, after: str | None, limit: int) -> tuple[Sequence[Entry], bool]:
+    async def page(self, wanted: Wanted, *, after: str | None, limit: int) -> tuple[Sequence[AuditEntry], bool]:
         """At most *limit* entries, the newest first, behind the one *after*; and whether there are more."""
         found = select(audit).where(*wanted.conditions())
         last = None if after is None else await self.get(after)
@@ -103,7 +103,7 @@ class Audit:
             rows = (await connection.execute(found.limit(limit + 1))).mappings().all()
         return [_entry(dict(row)) for row in rows[:limit]], len(rows) > limit
 
-    async def get(self, entry_id: str) -> Entry:
+    async def get(self, entry_id: str) -> AuditEntry:
         async with self._database.reading() as connection:
             row = (await connection.execute(select(audit).where(audit.c.id == entry_id))).mappings().one_or_none()
         if row is None:
@@ -111,7 +111,7 @@ class Audit:
         return _entry(dict(row))
 
 
-def _entry(row: dict[str, Any]) -> Entry:
+def _entry(row: dict[str, Any]) -> AuditEntry:
     for name in ("before", "after"):
         row[name] = None if row[name] is None else msgspec.json.decode(row[name])
-    return Entry(**row)
+    return AuditEntry(**row)

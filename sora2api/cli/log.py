@@ -13,7 +13,7 @@ import msgspec
 from sora2api.cli.state import open_state, print_json, print_table, run, state_options
 from sora2api.errors import NotFound
 from sora2api.observe.export import Format, exported
-from sora2api.observe.reader import Cursor, Entry, Filters, LogReader, Whole
+from sora2api.observe.reader import Cursor, Filters, LoggedRequest, LogReader, Whole
 from sora2api.store.database import Database
 from sora2api.store.tables import keys
 
@@ -110,8 +110,8 @@ def export(*, data_dir: Path, as_json: bool, form: Format, **given: Any) -> None
     run(_export(data_dir, given, "jsonl" if as_json else form))
 
 
-async def _list(folder: Path, given: dict[str, Any], limit: int) -> list[Entry]:
-    found: list[Entry] = []
+async def _list(folder: Path, given: dict[str, Any], limit: int) -> list[LoggedRequest]:
+    found: list[LoggedRequest] = []
     async with open_state(folder) as database:
         filters = await _filters(database, given)
         reader = LogReader(database)
@@ -142,7 +142,7 @@ async def _tail(folder: Path, given: dict[str, Any], limit: int, *, follow: bool
                 await asyncio.sleep(_LOOK)
 
 
-def _tell_line(entry: Entry, *, as_json: bool) -> None:
+def _tell_line(entry: LoggedRequest, *, as_json: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(entry))
     else:
@@ -177,7 +177,7 @@ async def _filters(database: Database, given: dict[str, Any]) -> Filters:
 # For people.
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: LoggedRequest) -> str:
     what = f"{entry.method} {entry.path} {entry.code or ''}".rstrip()
     return f"{entry.id}  {_time(entry.at):%m-%d %H:%M:%S}  {entry.status or '-'}  {_seconds(entry.replied):>9}  {what}"
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from sora2api.observe.reader import Entry
+from sora2api.observe.reader import LoggedRequest
 
 Format = Literal["jsonl", "csv"]
 
@@ -15,10 +15,10 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What begins a formula in some spreadsheet, or hides its beginning."""
 
 
-async def exported(entries: AsyncIterator[Entry], form: Format) -> AsyncIterator[str]:
+async def exported(entries: AsyncIterator[LoggedRequest], form: Format) -> AsyncIterator[str]:
     """Each of the *entries* as a line; of CSV, behind a line with the names of the columns."""
     if form == "csv":
-        yield _row(Entry.__struct_fields__)
+        yield _row(LoggedRequest.__struct_fields__)
     async for entry in entries:
         if form == "csv":
             yield _row(tuple(_cell(value) for value in msgspec.structs.astuple(entry)))

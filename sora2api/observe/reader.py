@@ -42,7 +42,7 @@ class Filters(Struct, frozen=True, kw_only=True):
     text: str | None = None
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class LoggedRequest(Struct, frozen=True, kw_only=True):
     """A request. *at* in seconds since the epoch; *replied* and all behind it in seconds after that, sizes in bytes.
 
     *replied*: the reply was complete (None: it never was); *queued*, *submitted*, *progressed*, *made*, *stored*: the
@@ -92,7 +92,7 @@ class MadeCall(Struct, frozen=True, kw_only=True):
 class Whole(Struct, frozen=True, kw_only=True):
     """A request with its bodies, as far as they are kept, and the calls made for it."""
 
-    entry: Entry
+    entry: LoggedRequest
     request: Any
     reply: Any
     calls: Sequence[MadeCall]
@@ -101,7 +101,7 @@ class Whole(Struct, frozen=True, kw_only=True):
 class Page(Struct, frozen=True):
     """Some requests, the newest first. *last* is where the next page begins; None: there is none."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[LoggedRequest]
     last: Cursor | None
 
 
@@ -115,10 +115,12 @@ class LogReader:
         """At most *limit* requests behind *after*. It may have fewer, or none, and yet not be the last."""
         async with self._database.reading() as connection:
             rows, edge = await _found(connection, filters, after, limit=limit + 1)
-        entries = [Entry(**{name: row[name] for name in Entry.__struct_fields__}) for row in rows[:limit]]
+        entries = [
+            LoggedRequest(**{name: row[name] for name in LoggedRequest.__struct_fields__}) for row in rows[:limit]
+        ]
         return Page(entries, (entries[-1].at, entries[-1].id) if len(rows) > limit else edge)
 
-    async def all(self, filters: Filters) -> AsyncIterator[Entry]:
+    async def all(self, filters: Filters) -> AsyncIterator[LoggedRequest]:
         """All requests that are wanted, never many at a time in memory."""
         last: Cursor | None = None
         while True:
@@ -134,7 +136,7 @@ class LogReader:
         async with self._database.reading() as connection:
             return int((await connection.execute(select(func.max(_WRITTEN)).select_from(requests))).scalar() or 0)
 
-    async def since(self, mark: int, filters: Filters) -> tuple[Sequence[Entry], int]:
+    async def since(self, mark: int, filters: Filters) -> tuple[Sequence[LoggedRequest], int]:
         """What was written behind a *mark* and is wanted, in that order; and the mark behind it.
 
         A request is written when its reply is complete, so the order of its time would not do.
@@ -143,7 +145,7 @@ class LogReader:
         wanted = select(requests, _WRITTEN.label("mark")).where(mark < _WRITTEN).order_by(_WRITTEN).limit(_EXPORTED)
         async with self._database.reading() as connection:
             rows = (await connection.execute(wanted)).mappings().all()
-        entries = [Entry(**{name: row[name] for name in Entry.__struct_fields__}) for row in rows]
+        entries = [LoggedRequest(**{name: row[name] for name in LoggedRequest.__struct_fields__}) for row in rows]
         kept = [entry for entry in entries if all(_is(entry, name, getattr(filters, name)) for name in given)]
         return kept, rows[-1]["mark"] if rows else mark
 
@@ -157,7 +159,7 @@ class LogReader:
             bodies = (await connection.execute(kept)).one_or_none()
             made = await connection.execute(made_calls(calls.c.request_id == request_id))
             return Whole(
-                entry=Entry(**row),
+                entry=LoggedRequest(**row),
                 request=_body(bodies.request) if bodies else None,
                 reply=_body(bodies.reply) if bodies else None,
                 calls=[MadeCall(**call) for call in made.mappings()],
@@ -175,7 +177,7 @@ def made_calls(condition: ColumnElement[bool]) -> Select[Any]:
     return select(*shown, account).select_from(wanted).order_by(wanted.c.at).limit(_MOST_CALLS)
 
 
-def _is(entry: Entry, name: str, value: str | int) -> bool:
+def _is(entry: LoggedRequest, name: str, value: str | int) -> bool:
     """What `_meets` says of rows, of an entry that is here already."""
     if name == "text":
         return str(value).lower() in (entry.prompt or "").lower()

@@ -63,6 +63,12 @@ def test_a_body_that_is_as_it_is_told_is_taken(document, served):
     check(document, reply.json(), content["application/json"]["schema"])
 
 
+def test_no_two_things_have_the_same_name(document):
+    own = [name.removeprefix("admin.") for name in document["components"]["schemas"] if name.startswith("admin.")]
+
+    assert [name for name in own if name not in BY_NAME and not name.isalpha()] == []
+
+
 def test_the_page_tells_of_the_admin_api_too(served):
     page = httpx2.get(f"{served.url}/docs", trust_env=False).text
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sora2api.auth.audit import Entry, Wanted
+from sora2api.auth.audit import AuditEntry, Wanted
 from sora2api.auth.moments import moment
 from sora2api.errors import InvalidValue
 from sora2api.web.operation import Desk, Operation
@@ -25,7 +25,7 @@ class AuditAsked(Struct, frozen=True, kw_only=True):
 class AuditPage(Struct, frozen=True):
     """The newest first. *next*: what to ask for as `after` to get those that follow; null: there are none."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[AuditEntry, ...]
     next: str | None
 
 

@@ -53,7 +53,7 @@ class JobView(Struct, frozen=True, kw_only=True):
         return self.status not in UNFINISHED
 
 
-class File(Struct, frozen=True, kw_only=True):
+class JobFile(Struct, frozen=True, kw_only=True):
     """A file of a job. *path* is a link to it on this server; null: it is not kept any more."""
 
     id: str
@@ -76,8 +76,8 @@ class JobWhole(Struct, frozen=True, kw_only=True):
 
     job: JobView
     text: str
-    made: tuple[File, ...]
-    files: tuple[File, ...]
+    made: tuple[JobFile, ...]
+    files: tuple[JobFile, ...]
     history: History
     moments: tuple[Moment, ...]
     request: Any
@@ -136,11 +136,11 @@ async def whole(desk: Desk, history: History, listed: Listed) -> JobWhole:
     )
 
 
-def _file(desk: Desk, row: dict[str, Any]) -> File:
+def _file(desk: Desk, row: dict[str, Any]) -> JobFile:
     media = Media(**{name: row[name] for name in Media.__struct_fields__ if name != "asset"}, asset=row["id"])
     kept = row["expires_at"] is None or row["expires_at"] > time.time()
-    return File(
-        **{name: row[name] for name in File.__struct_fields__ if name != "path"},
+    return JobFile(
+        **{name: row[name] for name in JobFile.__struct_fields__ if name != "path"},
         path=desk.office.links.path(media, until=row["expires_at"]) if kept else None,
     )
 

@@ -232,6 +232,9 @@ def _flat(limits: Limits) -> KeyLimits:
 
 def _limits(limits: Limits, given: Mapping[str, Any]) -> Limits:
     """The *limits* with what is *given* by the names of `KeyLimits`."""
+    for name, value in given.items():
+        if isinstance(value, int | float) and value < 0:
+            raise InvalidValue("A limit is not below 0.", param=name)
     changes = {name: given[name] for name in Limits.__struct_fields__ if name in given}
     for often, window in _WINDOWS:
         amounts = {name: given[key] for name in Quota.__struct_fields__ if (key := f"{often}_{name}") in given}

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from sora2api.auth.moments import past
 from sora2api.errors import InvalidValue
 from sora2api.observe.export import Format, exported
-from sora2api.observe.reader import Cursor, Entry, Filters, Whole
+from sora2api.observe.reader import Cursor, Filters, LoggedRequest, Whole
 from sora2api.web.operation import Change, Desk, Download, Operation
 from sora2api.web.words import N_
 
@@ -48,7 +48,7 @@ class RequestList(Struct, frozen=True):
     A page may have fewer than asked for, or none, and yet not be the last.
     """
 
-    requests: tuple[Entry, ...]
+    requests: tuple[LoggedRequest, ...]
     next: str | None
 
 

@@ -162,7 +162,7 @@ class Card(Struct, frozen=True, kw_only=True):
     poster: str | None
 
 
-class History(Struct, frozen=True):
+class StudioHistory(Struct, frozen=True):
     """The newest first. *next*: what to ask for as `after` to get those that follow; null: there are none."""
 
     jobs: tuple[Card, ...]
@@ -173,7 +173,7 @@ class JobId(Struct, frozen=True):
     id: str
 
 
-class File(Struct, frozen=True, kw_only=True):
+class StudioFile(Struct, frozen=True, kw_only=True):
     """*path* is that of a link, which needs no key and expires."""
 
     kind: Kind
@@ -201,7 +201,7 @@ class Made(Struct, frozen=True, kw_only=True):
     key: str
     created_at: float
     expires_at: float | None
-    files: tuple[File, ...]
+    files: tuple[StudioFile, ...]
     poster: str | None
     character: str | None
     share: str | None
@@ -299,11 +299,11 @@ async def get_made(desk: Desk, asked: JobId) -> Made:
     return await made(desk, await desk.office.jobs.get(asked.id))
 
 
-async def list_made(desk: Desk, asked: HistoryAsked) -> History:
+async def list_made(desk: Desk, asked: HistoryAsked) -> StudioHistory:
     browsing = desk.office.browsing
     after = None if asked.after is None else await browsing.cursor(asked.after)
     page = await browsing.page(Filters(owner=asked.key), after=after, limit=asked.limit)
-    return History(tuple(_card(desk, job) for job in page.jobs), page.older and page.older[1])
+    return StudioHistory(tuple(_card(desk, job) for job in page.jobs), page.older and page.older[1])
 
 
 # For whom, and what.
@@ -433,8 +433,8 @@ async def made(desk: Desk, job: JobRecord) -> Made:
     )
 
 
-def _file(media: Media, path: str) -> File:
-    return File(kind=media.kind, path=path, width=media.width, height=media.height, seconds=media.seconds)
+def _file(media: Media, path: str) -> StudioFile:
+    return StudioFile(kind=media.kind, path=path, width=media.width, height=media.height, seconds=media.seconds)
 
 
 def _card(desk: Desk, job: Listed) -> Card:
@@ -508,7 +508,7 @@ TABLE = (
         summary="What was made, and is being made",
         does=list_made,
         takes=HistoryAsked,
-        gives=History,
+        gives=StudioHistory,
     ),
     Operation(
         name="studio.get",

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from sora2api.auth.audit import Entry
+from sora2api.auth.audit import AuditEntry
 from sora2api.web import guard
 from sora2api.web.guard import signed_in
 from sora2api.web.operation import perform
@@ -28,7 +28,7 @@ class Difference(Struct, frozen=True):
 class Row(Struct, frozen=True):
     """An entry and the differences that it made."""
 
-    entry: Entry
+    entry: AuditEntry
     differences: tuple[Difference, ...]
 
 

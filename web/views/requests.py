@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from sora2api.auth.first_start import DEFAULT_KEY
-from sora2api.observe.reader import Entry
+from sora2api.observe.reader import LoggedRequest
 from sora2api.web import api, charts, guard
 from sora2api.web.guard import signed_in
 from sora2api.web.operation import Desk, decode
@@ -106,7 +106,7 @@ def _pretty(body: Any) -> str:
     return body if isinstance(body, str) else msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
 
 
-def _spans(entry: Entry) -> Iterator[charts.Span]:
+def _spans(entry: LoggedRequest) -> Iterator[charts.Span]:
     """The stages that are known, and the reply beside them; all on the axis of time."""
     begin = entry.at
     for name, word, tone in _STAGES:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 from msgspec import Struct
 
-from sora2api.auth.audit import Entry, Wanted
+from sora2api.auth.audit import AuditEntry, Wanted
 from sora2api.jobs.settings_book import Setting
 from sora2api.web import guard
 from sora2api.web.guard import signed_in
@@ -86,7 +86,7 @@ class Row(Struct, frozen=True, kw_only=True):
     means: str
     later: str
     source: str
-    changed: Entry | None
+    changed: AuditEntry | None
 
 
 def routes() -> list[web.AbstractRouteDef]:
@@ -108,13 +108,13 @@ async def show(request: web.Request) -> web.Response:
     return shell(request, "settings.html", section="settings", session=session, parts=parts, waiting=waiting)
 
 
-async def _changed(desk: Desk) -> Mapping[str, Entry]:
+async def _changed(desk: Desk) -> Mapping[str, AuditEntry]:
     """The latest change of each setting, as far as it is among the latest of all."""
     entries, _more = await desk.office.audit.page(Wanted(operation="settings"), after=None, limit=_LATEST)
     return {entry.subject: entry for entry in reversed(entries)}
 
 
-def _row(setting: Setting, changed: Entry | None) -> Row:
+def _row(setting: Setting, changed: AuditEntry | None) -> Row:
     kind = "switch" if isinstance(setting.default, bool) else "select" if setting.choices else "text"
     return Row(
         setting=setting,

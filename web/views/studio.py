@@ -9,10 +9,10 @@ from sora2api.web.guard import signed_in
 from sora2api.web.operation import Desk
 from sora2api.web.operations.studio import (
     Choices,
-    History,
     HistoryAsked,
     Made,
     OfKey,
+    StudioHistory,
     get_choices,
     list_characters,
     list_made,
@@ -75,7 +75,7 @@ async def _choices(desk: Desk, wanted: str | None) -> tuple[Choices, str | None]
     return choices, wanted or next((key.id for key in choices.keys), None)
 
 
-async def _history(desk: Desk, key: str | None, after: str | None) -> History:
+async def _history(desk: Desk, key: str | None, after: str | None) -> StudioHistory:
     """What was made for a *key*; behind a job that is there no more it begins anew."""
     try:
         return await list_made(desk, HistoryAsked(key=key, after=after))

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from sora2api.api.cors import Cors
 from sora2api.api.middlewares import errors
@@ -21,6 +21,7 @@ from sora2api.auth.panel_keys import PanelKeys
 from sora2api.auth.sessions import Sessions
 from sora2api.auth.totp import SecondFactors
 from sora2api.auth.users import Users
+from sora2api.errors import Unauthenticated
 from sora2api.jobs import Jobs
 from sora2api.jobs.browsing import Browsing
 from sora2api.jobs.figures import Figures
@@ -34,7 +35,7 @@ from sora2api.media.variants import Variants
 from sora2api.modes import Mode
 from sora2api.notify import told
 from sora2api.observe.doings import Doings
-from sora2api.observe.health import Health
+from sora2api.observe.health import Health, Knows, seldom
 from sora2api.observe.history import Histories
 from sora2api.observe.monitoring import Monitoring
 from sora2api.observe.reader import LogReader
@@ -44,6 +45,7 @@ from sora2api.registry import Registry
 from sora2api.sandbox.child import SandboxChild
 from sora2api.settings import Loaded
 from sora2api.store.database import Database
+from sora2api.store.migrate import trouble as schema_trouble
 from sora2api.web import keys as panel_keys
 from sora2api.web.news import News
 from sora2api.web.office import OFFICE, Office
@@ -80,10 +82,11 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
         measure(stack, parts)
         services = _services(parts)
         office = _office(parts, services)
-        health = _health(parts)
+        monitoring = _monitoring(parts, services)
+        health = _health(parts, partial(_knows, monitoring, office))
         await watch(stack, parts, office.news.look_again)
         app = _application(services, health)
-        _monitoring(parts, services).set_up(app)
+        monitoring.set_up(app)
         if loaded.settings.log_requests:
             app[LOG] = parts.requests
         _furnish(app, parts, office)
@@ -111,6 +114,17 @@ def _monitoring(parts: Parts, services: Services) -> Monitoring:
         return caller.local or among(caller.address, watchers)
 
     return Monitoring(parts.metrics, who=settings.metrics, token=settings.metrics_token, near=near)
+
+
+async def _knows(monitoring: Monitoring, office: Office, request: web.Request) -> bool:
+    """Whether who asks may see the inside of the server: those who watch over it, and programs of administrators."""
+    scheme, _, secret = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if monitoring.knows(request):
+        return True
+    try:
+        return scheme.lower() == "bearer" and (await office.panel_keys.find(secret)).role == "administrator"
+    except Unauthenticated:
+        return False
 
 
 def _services(parts: Parts) -> Services:
@@ -184,7 +198,9 @@ def _furnish(app: web.Application, parts: Parts, office: Office) -> None:
     app[panel_keys.SHARES] = SharedVideos(parts.jobs, office.links, on=parts.base.settings.sharing)
 
 
-def _health(parts: Parts) -> Health:
+def _health(parts: Parts, knows: Knows) -> Health:
+    database = parts.base.database
+
     async def draining() -> str | None:
         return "The server is stopping." if parts.jobs.draining else None
 
@@ -194,6 +210,7 @@ def _health(parts: Parts) -> Health:
     def facts() -> dict[str, Any]:
         return {
             "engines": {account.name: account.set_aside or "ready" for account in parts.accounts.pool.in_service()},
+            "plugins": [plugin.name for plugin in parts.base.registry.plugins if plugin.status == "ready"],
             "plugins_set_aside": [
                 {"name": plugin.name, "distribution": plugin.distribution, "reason": plugin.reason}
                 for plugin in parts.base.registry.plugins
@@ -201,7 +218,8 @@ def _health(parts: Parts) -> Health:
             ],
         }
 
-    return Health((draining, parts.base.database.trouble, disk), facts)
+    checks = (draining, seldom(database.trouble, seconds=1.0), partial(schema_trouble, database), disk)
+    return Health(checks, facts, knows=knows)
 
 
 def _parameters(modes: Mapping[str, Mode]) -> frozenset[str]:

@@ -37,6 +37,10 @@ class Monitoring:
         app.middlewares.insert(0, counted)
         app.router.add_get("/metrics", self._page)
 
+    def knows(self, request: web.BaseRequest) -> bool:
+        """Whether who asks may see the inside of the server: they are near, or show the token."""
+        return self._near(request) or shows(request, self._token)
+
     async def _page(self, request: web.Request) -> web.Response:
         self._check(request)
         body, content_type = await self._metrics.page(request.headers.get(hdrs.ACCEPT, ""))

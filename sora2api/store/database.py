@@ -16,6 +16,8 @@ from sora2api.store import tables
 FILE: Final = "sora2api.db"
 _BATCH: Final = 256
 _READERS: Final = 3
+_PATIENCE: Final = 4.0
+"""Seconds after which a write that is only to be tried is given up."""
 
 T = TypeVar("T")
 Write = Callable[[AsyncConnection], Awaitable[T]]
@@ -76,11 +78,19 @@ class Database:
             yield connection
 
     async def trouble(self) -> str | None:
-        """Why the database cannot be read, in one sentence; None: it can."""
+        """Why the database cannot be used, in one sentence; None: it was read and written just now."""
         try:
             await revision(self)
         except SQLAlchemyError:
             return "The database cannot be read."
+        same = update(tables.revision).values(number=tables.revision.c.number)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self.write(lambda connection: connection.execute(same))
+        except SQLAlchemyError:
+            return "The database cannot be written."
+        except TimeoutError:
+            return f"The database has taken no write for {_PATIENCE:g} s."
         return None
 
     def waiting(self) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, create_engine, event
 
 from sora2api.errors import Sora2ApiError
 from sora2api.migrations import HEAD, REVISIONS
-from sora2api.store.database import FILE, configure
+from sora2api.store.database import FILE, Database, configure
 
 
 class NewerDatabase(Sora2ApiError):
@@ -58,6 +58,13 @@ def current(path: Path) -> str | None:
             " a newer one, or a backup from before."
         )
     return str(row[0])
+
+
+async def trouble(database: Database) -> str | None:
+    """Whether another version of the program has changed the schema meanwhile, in one sentence; None: it has not."""
+    async with database.reading() as connection:
+        found = (await connection.exec_driver_sql("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return None if found == HEAD else f"The database is at revision {found}, this program at {HEAD}."
 
 
 @contextmanager

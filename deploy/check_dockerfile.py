@@ -134,6 +134,8 @@ def compilers(root: Path) -> list[str]:
 def _try(container: Container, image: Image, data: Path, log: Path) -> None:
     """Use the container as its operator does at first."""
     container.wait_until_healthy(seconds=_HEALTHY_WITHIN)
+    if "Read-only" not in container.inside(["touch", "/etc/probe"]).stderr:
+        raise StepFailed("Its root can be written to.")
     login = data / "first-login.txt"
     status = login.stat()
     if (stat.S_IMODE(status.st_mode), status.st_uid) != (0o600, image.user[0]):

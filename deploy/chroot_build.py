@@ -75,12 +75,12 @@ def done(command: Sequence[str], *, environment: Mapping[str, str] = os.environ)
 
 @contextmanager
 def mounted(*arguments: str | Path) -> Iterator[None]:
-    """`mount` with these arguments, of which the last is where, and its undoing."""
+    """`mount` with these arguments, of which the last is where; and its undoing, though something may still use it."""
     done(["mount", *map(str, arguments)])
     try:
         yield
     finally:
-        done(["umount", str(arguments[-1])])
+        done(["umount", "--lazy", str(arguments[-1])])
 
 
 class Build:

@@ -19,9 +19,8 @@ _BETWEEN_LOOKS: Final = 0.5
 class Container:
     """An image's program while it runs; its process 1 is the program itself."""
 
-    def __init__(self, image: Image, root: Path, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, image: Image, process: subprocess.Popen[bytes]) -> None:
         self._image = image
-        self._root = root
         self._process = process
 
     def inside(self, command: Sequence[str], *, said: str = "") -> subprocess.CompletedProcess[str]:
@@ -37,8 +36,8 @@ class Container:
             check=False,
         )
 
-    def wait_until_healthy(self, *, seconds: float) -> float:
-        """Ask the image's HEALTHCHECK until it is content; how long that took."""
+    def wait_until_healthy(self, *, seconds: float) -> None:
+        """Ask the image's HEALTHCHECK until it is content."""
         began = time.monotonic()
         while (asked := self.inside(self._image.healthcheck)).returncode != 0:
             if self._process.poll() is not None:
@@ -46,7 +45,6 @@ class Container:
             if time.monotonic() > began + seconds:
                 raise StepFailed(f"It is not healthy after {seconds} s: {asked.stderr}")
             time.sleep(_BETWEEN_LOOKS)
-        return time.monotonic() - began
 
     def stop(self, *, seconds: float) -> int:
         """End it as `docker stop` does; its exit status."""
@@ -82,7 +80,7 @@ def running(image: Image, *, work: Path, log: Path) -> Iterator[Container]:
             ["unshare", *own, *command], env=image.environment, stdout=said, stderr=subprocess.STDOUT
         )
         try:
-            yield Container(image, root, process)
+            yield Container(image, process)
         finally:
             process.kill()
             process.wait()

@@ -22,7 +22,7 @@ PIECE = 1_000_000
 TRUSTED = ("--trusted-proxies", "127.0.0.1")
 SPOOFED = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9;proto=http"}
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,6 @@ def test_a_body_that_is_too_large_is_refused_in_the_words_of_the_api(client):
     assert reply.json()["error"]["code"] == "request_too_large"
 
 
-@pytest.mark.slow
 def test_a_large_upload_is_handed_on_as_it_comes_and_held_nowhere_in_memory(client, front, rig, made):
     _, clip = made
     clip += struct.pack(">I4s", LARGE - len(clip), b"free")

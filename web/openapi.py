@@ -10,7 +10,7 @@ from sora2api.web import api
 from sora2api.web.operation import Download, Operation
 from sora2api.web.panel import ROOT
 from sora2api.web.table import TABLE
-from sora2api.web.uploads import Uploaded
+from sora2api.web.uploads import OPERATION, ROLE, Uploaded
 
 _NAME: Final = "admin."
 """What all names begin with: the API has names too, in the same document."""
@@ -101,7 +101,7 @@ def _requested(operation: Operation, *, required: bool) -> dict[str, Any]:
 def _upload(uploaded: Schema) -> dict[str, Any]:
     """The one path whose body is a file."""
     summary = "Send an image or a video for the studio, as the body"
-    told = _about("studio.upload", api.UPLOADS, summary, "operator", {"application/json": uploaded})
+    told = _about(OPERATION, api.UPLOADS, summary, ROLE, {"application/json": uploaded})
     body = {"required": True, "content": _typed(dict.fromkeys(("image/*", "video/*"), _BINARY))}
     query = [_parameter(name, "query", _TEXT, required=False) for name in ("key", "name")]
     return told | {"parameters": query, "requestBody": body}

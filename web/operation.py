@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -96,22 +97,32 @@ async def perform(operation: Operation, desk: Desk, fields: Mapping[str, Any], *
 
     A change is on record before it is tried, with its outcome after: the audit misses nothing that a crash cut short.
     """
-    if RANK[desk.role] < RANK[operation.role]:
-        raise Forbidden(f"This needs the role {operation.role}; you are {desk.role}.")
+    check_role(desk, operation.role)
     if operation.proven and not desk.proved:
         raise ProofNeeded
     asked = decode(operation.takes, fields, typed=typed)
     if not operation.changes:
         return await operation.does(desk, asked)
+    return await recorded(desk, operation.name, partial(operation.does, desk, asked))
+
+
+def check_role(desk: Desk, role: Role) -> None:
+    """Raise `Forbidden` unless who asks has that *role*, or one above it."""
+    if RANK[desk.role] < RANK[role]:
+        raise Forbidden(f"This needs the role {role}; you are {desk.role}.")
+
+
+async def recorded(desk: Desk, name: str, does: Callable[[], Awaitable[Change]]) -> Change:
+    """Make the change that an operation of that *name* *does*, with what the audit keeps of it."""
     audit = desk.office.audit
-    entry = await audit.begin(user=desk.user, address=desk.address, operation=operation.name)
+    entry = await audit.begin(user=desk.user, address=desk.address, operation=name)
     try:
-        change: Change = await operation.does(desk, asked)
+        change = await does()
     except Exception as error:
         await audit.failed(entry, type(error).__name__)
         raise
     await audit.done(entry, subject=change.subject, before=change.before, after=change.after)
-    desk.office.news.tell(operation.name.partition(".")[0])
+    desk.office.news.tell(name.partition(".")[0])
     return change
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 PATIENCE: Final = 90.0
 
 
-def started(*command: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
+def started(*command: str, cwd: Path = Path(), **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "sora2api", *command],
         cwd=cwd,
@@ -24,7 +24,7 @@ def started(*command: str, cwd: Path, **environment: str) -> subprocess.Popen[st
     )
 
 
-def ran(*command: str, cwd: Path, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+def ran(*command: str, cwd: Path = Path(), status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command that has ended with that *status*; whatever went wrong, it showed no traceback."""
     process = started(*command, cwd=cwd, **environment)
     out, err = process.communicate(timeout=PATIENCE)
@@ -33,7 +33,7 @@ def ran(*command: str, cwd: Path, status: int = 0, **environment: str) -> subpro
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
-def told(*command: str, cwd: Path, status: int = 0, **environment: str) -> Any:
+def told(*command: str, cwd: Path = Path(), status: int = 0, **environment: str) -> Any:
     """What a command says as JSON."""
     return json.loads(ran(*command, "--json", cwd=cwd, status=status, **environment).stdout)
 

@@ -2,11 +2,14 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
+import threading
 
 import httpx2
 import pytest
+from commands import started, until
 from running import Running
 
 SMALL = {"model": "sora-video", "size": "160x96", "seconds": 1}
@@ -106,3 +109,36 @@ def test_what_goes_wrong_is_said(worked, command):
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert command[-1] in done.stderr
+
+
+def test_the_tail_ends_with_the_newest(worked):
+    newest = told(worked, "log", "list", "--limit", "1")[0]["id"]
+
+    lines = said(worked, "log", "tail", "-n", "2").splitlines()
+
+    assert [line.split()[0] for line in lines][-1] == newest
+    assert json.loads(said(worked, "log", "tail", "-n", "1", "--json"))["id"] == newest
+
+
+def test_a_tail_that_follows_tells_what_comes_and_only_that(tmp_path):
+    with Running("serve", tmp_path, "--sandbox-delay", "0") as server:
+        httpx2.get(f"{server.url}/v1/before")
+        command = ("log", "tail", "-f", "-n", "0", "--path", "/v1/wanted", "--json", "--data-dir", str(tmp_path))
+        following = started(*command)
+        lines = []
+        reader = threading.Thread(target=lambda: lines.extend(iter(following.stdout.readline, "")))
+        reader.start()
+
+        def heard() -> bool:
+            httpx2.get(f"{server.url}/v1/unwanted")
+            httpx2.get(f"{server.url}/v1/wanted")
+            return len(lines) > 1
+
+        until(heard)
+        following.send_signal(signal.SIGINT)
+        assert following.wait() == 130
+        reader.join()
+        following.communicate()
+
+    assert {json.loads(line)["path"] for line in lines} == {"/v1/wanted"}
+    assert len({json.loads(line)["id"] for line in lines}) == len(lines)

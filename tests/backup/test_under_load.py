@@ -45,10 +45,10 @@ def submitted(rig: Rig, *jobs: str) -> bool:
     return have.issuperset(jobs)
 
 
-def move(rig: Rig) -> None:
+def move(rig: Rig, *options: str) -> None:
     """Back the running server up, kill it, and start another one on what the backup has."""
     file = rig.folder / "backup.tar"
-    rig.run("backup", str(file), "--with-key")
+    rig.run("backup", str(file), "--with-key", *options)
     rig.server.kill()
     rig.data = rig.folder / "restored"
     assert rig.run("restore", str(file))["key"] == "fits"
@@ -150,3 +150,15 @@ def test_a_backup_taken_under_load_restores_to_a_server_that_finishes_every_job(
     twice = {prompt for prompt, count in asked_of_engine(rig).items() if count > 1}
     assert not twice & taken
     assert not [prompt for prompt in twice if not prompt.startswith("crowd")]
+
+
+def test_without_media_completed_jobs_stay_and_their_files_are_gone(rig):
+    job = rig.ask(VIDEO)
+    assert is_whole(rig, job)
+
+    move(rig, "--no-media")
+    rig.start_server()
+
+    assert rig.get(f"/v1/videos/{job}").json()["status"] == "completed"
+    gone = rig.get(f"/v1/videos/{job}/content")
+    assert (gone.status_code, gone.json()["error"]["code"]) == (410, "expired")

@@ -1,16 +1,20 @@
 """What each revision's program has left is found again by this one: all rows, sealed tokens, files, unfinished work."""
 
 import io
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 from alembic import command
 from alembic.config import Config
+from click.testing import CliRunner
 from sqlalchemy import create_engine
 
+from sora2api.cli import main
 from sora2api.migrations import HEAD, REVISIONS
 from sora2api.store.database import FILE
 from sora2api.store.migrate import current, migrate
@@ -45,6 +49,13 @@ def seconds_of(content: bytes) -> float:
         return float(sum(1 for _ in container.decode(stream)) / stream.average_rate)
 
 
+def ran(folder: Path, *words: str) -> Any:
+    """What a command says as JSON."""
+    done = CliRunner().invoke(main, [*words, "--data-dir", str(folder), "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
 def test_each_revision_has_its_kept_database():
     assert {path.name for path in HERE.glob("*.tar.xz")} == {f"{each}.tar.xz" for each in REVISIONS}, MAKE_IT
 
@@ -74,6 +85,22 @@ def test_an_upgrade_loses_no_row_and_keeps_the_database_as_it_was(left, revision
     copy = old.data / f"{FILE}.before-{HEAD}"
     assert copy.exists() == (revision != HEAD)
     assert revision == HEAD or current(copy) == revision
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+def test_a_backup_of_an_older_database_stays_as_it_is_until_it_is_upgraded(left, revision, tmp_path):
+    old, file, target = left(revision), tmp_path / "backup.tar", tmp_path / "restored"
+    before = old.rows()
+
+    ran(old.data, "backup", str(file))
+    assert old.rows() == before
+    assert ran(target, "restore", str(file))["key"] == "fits"
+    assert ran(target, "db", "current")["revision"] == revision
+    done = ran(target, "db", "upgrade")
+
+    assert done == {"from": revision, "to": HEAD, "copy": f"{target / FILE}.before-{HEAD}"}
+    assert ran(target, "db", "current")["revision"] == HEAD
+    assert ran(target, "db", "check") == {"faults": []}
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

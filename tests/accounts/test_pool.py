@@ -147,7 +147,7 @@ async def test_it_can_be_said_why_somebody_waits(accounts):
 
     assert accounts.pool.reason(NEED, admitted=2.0) == "Waiting for a video slot on box: 1 ahead."
     await accounts.book.note(account.id, set_aside="engine_rate_limited", rests_until=time.time() + 60)
-    assert accounts.pool.reason(NEED, admitted=2.0).startswith("box rests for ")
+    assert accounts.pool.reason(NEED, admitted=2.0).startswith("No tasks go to box for ")
     ahead.cancel()
 
 

@@ -137,7 +137,7 @@ async def test_of_many_that_rest_the_first_to_be_back_tells_why(accounts):
     await accounts.book.note(soon.id, set_aside="engine_rate_limited", rests_until=time.time() + 60)
     assert await refused(accounts.pool) == "late, soon rest for 60 s more: engine_rate_limited."
     await accounts.book.note(soon.id, set_aside="account_rejected", rests_until=None)
-    assert await refused(accounts.pool) == "late, soon rest until somebody mends it: account_rejected."
+    assert await refused(accounts.pool) == "No tasks go to late, soon until somebody mends it: account_rejected."
 
 
 async def test_who_waits_is_told_of_the_daily_quota(accounts):

@@ -49,7 +49,7 @@ async def test_an_account_gets_no_task_once_its_token_has_ended(accounts):
     await accounts.pool.lease(NEED, task="before", owner="a", admitted=0)
     waiting = asyncio.ensure_future(_after(accounts, account))
     assert (await waiting) == ("account_expired", None)
-    assert accounts.pool.reason(NEED, admitted=0) == "box rests until somebody mends it: account_expired."
+    assert accounts.pool.reason(NEED, admitted=0) == "No tasks go to box until somebody mends it: account_expired."
 
 
 async def _after(accounts, account):

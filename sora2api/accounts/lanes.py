@@ -72,6 +72,8 @@ class Standing:
         """Whether nothing is known that could close it, but for some models: told at little cost of most accounts."""
         if account.set_aside is not None or account.expires_at is not None:
             return False
+        if account.daily_images is None and account.daily_videos is None:
+            return True
         return not (self.daily.used_up(account, "image") or self.daily.used_up(account, "video"))
 
     def closed(self, account: Account, slot: Slot, *, model: str = "") -> Closed | None:

@@ -27,6 +27,8 @@ STATES: Final[Mapping[State, tuple[Status, ...]]] = {
 LIVE: Final[Sequence[State]] = ("waiting", "making")
 COUNTED: Final = 10_000
 """Of a state's jobs so many are counted, and no more."""
+_STEPS_OF_ACCOUNT: Final = (100, 200)
+"""Whose tasks a job had is looked up for each: fewer are looked at."""
 _WORDS: Final = 160
 _SHOWN: Final = ("id", "status", "kind", "mode", "model", "size", "seconds", "progress", "engine", "owner")
 _TIMES: Final = ("created_at", "started_at", "completed_at", "expires_at")
@@ -163,7 +165,10 @@ async def _found(
     def meets(some: FromClause) -> Sequence[ColumnElement[bool]]:
         return [_meets(some, filters, name) for name in others]
 
-    found, edge = await look_through(connection, needed, jobs, last, meets=meets, ascending=ascending, limit=limit)
+    steps = _STEPS_OF_ACCOUNT if "account" in others else None
+    found, edge = await look_through(
+        connection, needed, jobs, last, meets=meets, ascending=ascending, limit=limit, steps=steps
+    )
     return [(row.created_at, row.id) for row in found], edge
 
 

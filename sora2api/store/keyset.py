@@ -39,13 +39,14 @@ async def look_through(
     ascending: bool,
     limit: int,
     moment: str = "created_at",
+    steps: Sequence[int] | None = None,
 ) -> tuple[Sequence[Row[Any]], Cursor | None]:
     """At most *limit* of the next entries of *wanted* that *meets* the conditions, and the last one looked at.
 
     There is none of the latter where nothing lies behind it. *wanted* has the *moment*, the id, and what *meets* needs.
     """
     found: list[Row[Any]] = []
-    for step in STEPS:
+    for step in STEPS if steps is None else steps:
         ahead = behind(wanted, table, last, ascending=ascending, moment=moment)
         some = ahead.limit(step).subquery()
         order = (some.c[moment], some.c.id)

@@ -11,6 +11,8 @@ from aiohttp import web
 from sora2api.web import keys, pages
 
 INSIDE = "/admin/requests"
+HTML, CSS, SCRIPTS = 40 * 1024, 24 * 1024, 40 * 1024
+"""The most bytes that a page may have of each."""
 SHARE = "s_0123456789abcdef0123456789abcdef"
 MARKUP = '<script>alert("1")</script>'
 
@@ -171,5 +173,14 @@ def test_lengths_of_time_are_told_roughly(seconds, expected):
 async def test_the_shell_keeps_its_weight(browser):
     await browser.settle_in()
 
-    assert len((await browser.get(INSIDE)).text) < 40_000
-    assert len((await browser.get("/admin/static/panel.css")).text) < 24_000
+    assert len((await browser.get(INSIDE)).content) < HTML
+
+
+def test_styles_and_scripts_keep_their_weight():
+    """A page loads the style of all pages, and its section's own."""
+    sizes = {file.name: len(file.read_bytes()) for file in (files("sora2api.web") / "static").iterdir()}
+    shared = sizes.pop("panel.css")
+    heavy = {name: shared + size for name, size in sizes.items() if name.endswith(".css") and shared + size >= CSS}
+
+    assert not heavy
+    assert sum(size for name, size in sizes.items() if name.endswith(".js")) < SCRIPTS

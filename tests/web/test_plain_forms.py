@@ -85,7 +85,9 @@ def test_a_question_is_asked_on_a_page(served: Served):
 @pytest.mark.parametrize("url", ["ftp://proxy.example:3128", "no address"])
 def test_what_is_refused_comes_back_with_what_was_typed(served: Served, url: str):
     refused = served.page.do("proxies.add", name="refused", url=url, next="/admin/proxies")
-    mended = served.page.post("/do/proxies.add", **fields(refused) | {"name": f"mended {len(url)}", "url": "http://p.example:1"})
+    mended = served.page.post(
+        "/do/proxies.add", **fields(refused) | {"name": f"mended {len(url)}", "url": "http://p.example:1"}
+    )
 
     assert refused.status_code == 400
     assert fields(refused).items() >= {"name": "refused", "url": url}.items()

@@ -1,6 +1,7 @@
 """The catalog of models: what each makes, what it costs, who would serve it, and the operator's word on it."""
 
 from collections.abc import Mapping
+from heapq import nsmallest
 from typing import Any, Final, Literal
 
 import msgspec
@@ -95,7 +96,7 @@ async def list_models(desk: Desk, asked: ModelsAsked) -> ModelList:
 
 async def get_model(desk: Desk, asked: ModelName) -> ModelDetails:
     model = desk.office.catalog.resolve(asked.name)
-    serving = sorted(desk.office.catalog.servers(model), key=lambda each: each.account.name)[:_SHOWN]
+    serving = nsmallest(_SHOWN, desk.office.catalog.servers(model), key=lambda each: each.account.name)
     servers = (
         Server(
             id=each.account.id,

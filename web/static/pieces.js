@@ -1,4 +1,4 @@
-// What pieces do under a pointer: ids and code that are copied, rows that are chosen, pictures that play.
+// What pieces do under a pointer: ids and code that are copied, rows that are chosen, pictures that play, charts that tell their values.
 import { words } from "./page.js";
 
 const SAID = 1_500;
@@ -38,4 +38,17 @@ document.addEventListener("pointerover", (event) => {
   video.dataset.own = "";
   card.querySelector(".frame").append(video);
   card.addEventListener("pointerleave", () => video.remove(), { once: true });
+});
+
+// Over a chart: the row of its table that lies under the pointer.
+document.addEventListener("pointermove", ({ target, clientX }) => {
+  const plot = target.closest?.(".plot");
+  if (!plot) return;
+  const table = plot.closest("figure").querySelector("table");
+  const { left, width } = plot.getBoundingClientRect();
+  const row = table.tBodies[0].rows[Math.floor(((clientX - left) / width) * table.tBodies[0].rows.length)];
+  if (!row) return;
+  const [label, ...values] = [...row.cells].map((cell) => cell.textContent);
+  const names = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent);
+  plot.title = [label, ...names.map((name, at) => `${name}: ${values[at]}`)].join("\n");
 });

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from aiohttp import hdrs, web
@@ -25,6 +26,7 @@ from sora2api.web.pages import shell
 from sora2api.web.table import BY_NAME
 from sora2api.web.words import gettext
 
+_PAGE: Final = 15
 _FEWEST: Final = 3
 _NEW: Final[Mapping[str, Any]] = dict.fromkeys(Given.__struct_fields__) | {
     each.name: each.default for each in structs.fields(Given) if each.default is not NODEFAULT
@@ -48,7 +50,7 @@ def routes() -> list[web.AbstractRouteDef]:
 @signed_in
 async def show(request: web.Request) -> web.Response:
     desk = _desk(request)
-    found = await page(desk, decode(AccountsAsked, request.query, typed=False))
+    found = await page(desk, decode(AccountsAsked, {"limit": str(_PAGE), **request.query}, typed=False))
     accounts = in_use(desk)
     return shell(
         request,
@@ -208,7 +210,7 @@ def _fields(desk: Desk, driver: str) -> Sequence[FormField]:
 
 
 def _groups(desk: Desk) -> Sequence[str]:
-    return sorted({group for account in in_use(desk) for group in account.groups})
+    return sorted(set(chain.from_iterable(account.groups for account in in_use(desk))))
 
 
 def _proxy_words(desk: Desk) -> Sequence[str]:

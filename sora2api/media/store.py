@@ -183,17 +183,20 @@ class MediaStore:
     # Going out.
 
     async def find(self, asset_id: str) -> Asset:
-        """A kept file by its id. Raises `NotFound`, or `Gone` when it has expired."""
+        """A kept file by its id. Raises `NotFound`, or `Gone` when it has expired or was in no backup."""
         row = await self._row(asset_id)
         if row.expires_at is not None and row.expires_at < time.time():
             raise Gone("The file has expired.")
+        path = self._place(row.sha256)
+        if not await asyncio.to_thread(path.exists):
+            raise Gone("The file is not kept any more.")
         media = _media(row)
         return Asset(
             id=row.id,
             owner=row.owner,
             job_id=row.job_id,
             media=media,
-            path=self._place(row.sha256),
+            path=path,
             bytes=row.bytes,
             expires_at=row.expires_at,
         )

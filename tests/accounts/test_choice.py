@@ -117,7 +117,8 @@ async def test_an_account_must_be_in_every_group_that_is_named(accounts):
     assert set(await chosen(accounts.pool, 5, need=need)) == {"both"}
     await accounts.book.change(both.id, groups=("acme",))
     assert not accounts.pool.could_serve(need)
-    assert accounts.pool.reason(need, admitted=0) == "No account in use in the groups 'acme' and 'fast' can do this."
+    why = "No account in use that is in each of the groups 'acme', 'fast' can do this."
+    assert accounts.pool.reason(need, admitted=0) == why
 
 
 async def test_a_task_bound_to_an_account_waits_for_that_one(accounts):
@@ -135,7 +136,7 @@ async def test_of_many_that_rest_the_first_to_be_back_tells_why(accounts):
     late, soon = await accounts.add("late"), await accounts.add("soon")
     await accounts.book.note(late.id, set_aside="account_rejected", rests_until=None)
     await accounts.book.note(soon.id, set_aside="engine_rate_limited", rests_until=time.time() + 60)
-    assert await refused(accounts.pool) == "late, soon rest for 60 s more: engine_rate_limited."
+    assert await refused(accounts.pool) == "No tasks go to late, soon for 60 s more: engine_rate_limited."
     await accounts.book.note(soon.id, set_aside="account_rejected", rests_until=None)
     assert await refused(accounts.pool) == "No tasks go to late, soon until somebody mends it: account_rejected."
 

@@ -87,6 +87,8 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
         await watch(stack, parts, office.news.look_again)
         app = _application(services, health)
         monitoring.set_up(app)
+        if parts.traces is not None:
+            app.middlewares.insert(0, parts.traces.serve)
         if loaded.settings.log_requests:
             app[LOG] = parts.requests
         _furnish(app, parts, office)

@@ -1,14 +1,21 @@
-"""What the parts of a server tell its metrics, and what those ask of them."""
+"""What the parts of a server tell its metrics and its traces, and what the metrics ask of them."""
 
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from sora2api.accounts.book import Account
+from sora2api.jobs import Jobs
 from sora2api.jobs.live import LiveJob
+from sora2api.jobs.records import TaskRecord
 from sora2api.observe.metrics import EndedJob
 from sora2api.observe.standing import Standing
+from sora2api.observe.tracing import Piece
 from sora2api.parts import Accounts, Parts, keep
+
+if TYPE_CHECKING:
+    from sora2api.observe.traces import Traces
 
 
 def measure(stack: AsyncExitStack, parts: Parts) -> None:
@@ -18,6 +25,34 @@ def measure(stack: AsyncExitStack, parts: Parts) -> None:
     parts.jobs.when_over(lambda job: metrics.job_ended(ended(job)))
     metrics.stands(lambda: standing(parts))
     keep(stack, metrics.watch_lag, name="lag of the event loop")
+    if parts.traces is not None:
+        _trace(parts.jobs, parts.traces)
+
+
+def _trace(jobs: Jobs, traces: "Traces") -> None:
+    """Have jobs traced, from when they are taken up to their end."""
+
+    def taken(job: LiveJob) -> None:
+        record = job.record
+        traces.job_taken(job.id, mode=record.mode, model=record.model, at=record.created_at)
+
+    def over(job: LiveJob) -> None:
+        error, pieces = job.record.error, [_piece(task) for task in job.tasks if task.ended_at is not None]
+        traces.job_ended(job.id, status=job.record.status, code=None if error is None else error.code, pieces=pieces)
+
+    jobs.when_taken(taken)
+    jobs.when_over(over)
+
+
+def _piece(task: TaskRecord) -> Piece:
+    facts = {"sora2api.task": task.id, "sora2api.account": task.account_id, "sora2api.make": task.make}
+    return Piece(
+        name=f"task {task.step}",
+        begun=task.asked_at or task.intended_at,
+        ended=task.ended_at or task.intended_at,
+        code=None if task.error is None else task.error.code,
+        facts=facts | {"sora2api.model": task.model, "sora2api.attempt": task.attempt},
+    )
 
 
 def ended(job: LiveJob) -> EndedJob:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -33,12 +33,16 @@ from sora2api.modes import Mode
 from sora2api.notify import Alerts, Deliveries, Endpoints, Sender, Signer, Webhooks
 from sora2api.observe.log import RequestLog
 from sora2api.observe.metrics import Metrics
+from sora2api.observe.tracing import open_traces
 from sora2api.registry import Registry
 from sora2api.sandbox.child import SandboxChild
 from sora2api.settings import Loaded, Settings
 from sora2api.store.database import Database
 from sora2api.store.secrets import Secrets
 from sora2api.store.watch import Reload, RevisionWatch
+
+if TYPE_CHECKING:
+    from sora2api.observe.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +99,7 @@ class Parts:
     outbound: Outbound
     requests: RequestLog
     metrics: Metrics
+    traces: "Traces | None"
     accounts: Accounts
     catalog: Catalog
     modes: Mapping[str, Mode]
@@ -112,10 +117,11 @@ async def open_parts(
     first_start, issued = await FirstStart.open(database, folder, hosts=(base.settings.host,))
     keys = await _keys(stack, database)
     store = await _store(stack, base)
-    outbound = await _outbound(stack, base)
+    traces = _traces(stack)
+    outbound = await _outbound(stack, base, traces)
     requests = _requests(stack, base)
     metrics = Metrics()
-    accounts = await _accounts(stack, base, outbound, _trace(base, requests, metrics))
+    accounts = await _accounts(stack, base, outbound, _trace(base, requests, metrics, traces))
     catalog = Catalog(registry, accounts.pool, database)
     await catalog.load()
     modes = await _modes(stack, registry)
@@ -136,6 +142,7 @@ async def open_parts(
         outbound=outbound,
         requests=requests,
         metrics=metrics,
+        traces=traces,
         accounts=accounts,
         catalog=catalog,
         modes=modes,
@@ -185,9 +192,17 @@ async def _store(stack: AsyncExitStack, base: Base) -> MediaStore:
     return store
 
 
-async def _outbound(stack: AsyncExitStack, base: Base) -> Outbound:
+def _traces(stack: AsyncExitStack) -> "Traces | None":
+    """What makes traces, if they are wanted; it closes behind all else."""
+    made = open_traces()
+    if made is not None:
+        stack.push_async_callback(asyncio.to_thread, made.close)
+    return made
+
+
+async def _outbound(stack: AsyncExitStack, base: Base, traces: "Traces | None") -> Outbound:
     settings = base.settings
-    sessions = Sessions()
+    sessions = Sessions(watched=[traces.carry()] if traces is not None and settings.trace_engines else ())
     stack.push_async_callback(sessions.close)
     proxies = ProxyBook(base.database, base.vault, default=settings.default_proxy, failure=settings.proxy_failure)
     await proxies.load()
@@ -210,14 +225,17 @@ def _requests(stack: AsyncExitStack, base: Base) -> RequestLog:
     return requests
 
 
-def _trace(base: Base, requests: RequestLog, metrics: Metrics) -> Trace:
+def _trace(base: Base, requests: RequestLog, metrics: Metrics, traces: "Traces | None") -> Trace:
     """What is told of each call to an engine."""
-    if not base.settings.log_requests:
-        return metrics.called
+    observers: list[Trace] = [metrics.called]
+    if base.settings.log_requests:
+        observers.append(requests.call)
+    if traces is not None:
+        observers.append(traces.called)
 
     def told(call: Call) -> None:
-        metrics.called(call)
-        requests.call(call)
+        for observer in observers:
+            observer(call)
 
     return told
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -22,10 +22,12 @@ class Sessions:
     """The sessions by proxy URL (None: direct), each made when first asked for.
 
     Beyond *kept*, those least recently used are closed, but never one in `use`. Must be made and used in one loop.
+    *watched*: what aiohttp tells of each call.
     """
 
-    def __init__(self, *, kept: int = KEPT) -> None:
+    def __init__(self, *, kept: int = KEPT, watched: Sequence[aiohttp.TraceConfig] = ()) -> None:
         self._kept = kept
+        self._watched = list(watched)
         self._sessions: OrderedDict[str | None, aiohttp.ClientSession] = OrderedDict()
         self._uses: dict[str | None, int] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -33,7 +35,7 @@ class Sessions:
     def get(self, proxy: str | None) -> aiohttp.ClientSession:
         """Return the session of *proxy*, for a call made at once; a call that lasts belongs in `use`."""
         if proxy not in self._sessions:
-            self._sessions[proxy] = _open(proxy)
+            self._sessions[proxy] = _open(proxy, self._watched)
         self._sessions.move_to_end(proxy)
         self._close_surplus()
         return self._sessions[proxy]
@@ -70,7 +72,7 @@ class Sessions:
         task.add_done_callback(self._closing.discard)
 
 
-def _open(proxy: str | None) -> aiohttp.ClientSession:
+def _open(proxy: str | None, watched: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
     if proxy is None:
         connector: aiohttp.TCPConnector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE)
     else:
@@ -82,4 +84,5 @@ def _open(proxy: str | None) -> aiohttp.ClientSession:
         headers={"User-Agent": "sora2api"},
         json_serialize_bytes=orjson.dumps,
         raise_for_status=False,
+        trace_configs=watched,
     )

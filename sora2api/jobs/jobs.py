@@ -264,6 +264,12 @@ class Jobs:
         """The picture that stands for a video."""
         return await self._store.of_job(job.id, "frame")
 
+    def when_taken(self, told: Callable[[LiveJob], None]) -> None:
+        """Have *told* called with each unfinished job, and each that is taken from now on."""
+        for live in self._runner.live.values():
+            told(live)
+        self._runner.taken.append(told)
+
     def when_over(self, told: Callable[[LiveJob], None]) -> None:
         """Have *told* called with each job that ends from now on."""
         self._runner.told.append(told)

@@ -69,6 +69,8 @@ class Runner:
         http: Callable[[], aiohttp.ClientSession],
     ) -> None:
         self.live: dict[str, LiveJob] = {}
+        self.taken: list[Callable[[LiveJob], None]] = []
+        """What is called with each job that is taken up."""
         self.told: list[Callable[[LiveJob], None]] = []
         """What is called with each job that ends."""
         self.changes = 0
@@ -141,6 +143,8 @@ class Runner:
         self.live[record.id] = job
         self.changes += 1
         self._tally.hold(record)
+        for told in self.taken:
+            told(job)
         return job
 
     def _work(self, job: LiveJob) -> None:

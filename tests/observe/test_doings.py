@@ -79,16 +79,17 @@ async def test_tasks_of_the_window_are_counted_and_what_is_nobodys_fault_is_not(
 
 
 async def test_what_ends_later_is_added_and_what_is_long_ago_goes(database, monkeypatch):
-    doings = await made(database, task(1, "busy", ended_at=NOW - 100), task(2, "idle", ended_at=NOW - 3 * DAY))
+    now = time.time()
+    doings = await made(database, task(1, "busy", ended_at=now - 100), task(2, "idle", ended_at=now - 3 * DAY))
     first = await doings.scores()
-    await database.write(lambda connection: connection.execute(insert(tasks).values(**task(3, "busy", ended_at=NOW))))
+    await database.write(lambda connection: connection.execute(insert(tasks).values(**task(3, "busy", ended_at=now))))
     second = await doings.scores()
-    monkeypatch.setattr(time, "time", lambda: NOW + 2 * DAY)
+    monkeypatch.setattr(time, "time", lambda: now + 2 * DAY)
     third = await doings.scores()
 
-    assert first == {"busy": Score(done=1, used_at=NOW - 100), "idle": Score(used_at=NOW - 3 * DAY)}
-    assert second == await doings.scores() | {"busy": Score(done=2, used_at=NOW)}
-    assert third == {"busy": Score(used_at=NOW), "idle": Score(used_at=NOW - 3 * DAY)}
+    assert first == {"busy": Score(done=1, used_at=now - 100), "idle": Score(used_at=now - 3 * DAY)}
+    assert second == await doings.scores() | {"busy": Score(done=2, used_at=now)}
+    assert third == {"busy": Score(used_at=now), "idle": Score(used_at=now - 3 * DAY)}
 
 
 async def test_the_last_failures_are_told_the_newest_first(database):

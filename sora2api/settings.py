@@ -34,6 +34,9 @@ SECRET: Final = frozenset({"metrics_token"})
 
 _NETWORKS: Final = frozenset({"trusted_proxies", "fetch_allow", "monitor_allow"})
 
+SEALED: Final = SECRET | {"default_proxy", "alert_url"}
+"""Those, and the settings that may have a password or a token in them: the database keeps them sealed."""
+
 Source = Literal["command line", "environment", "database", "file", "default"]
 
 

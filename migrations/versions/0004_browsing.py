@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hour", "of", "name", name=op.f("pk_figures")),
         sqlite_with_rowid=False,
     )
+    op.add_column("settings", sa.Column("sealed", sa.LargeBinary(), nullable=True))
     op.add_column("jobs", sa.Column("sandbox", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.drop_index("ix_jobs_status", table_name="jobs")
     op.create_index("ix_jobs_created_at", "jobs", ["created_at", "id"], unique=False)

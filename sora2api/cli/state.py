@@ -64,7 +64,7 @@ async def open_state(folder: Path) -> AsyncIterator[Database]:
 
 async def load_settings(folder: Path, database: Database, *, command_line: Mapping[str, Any] | None = None) -> Loaded:
     """The settings in force, those of the database (JSON values) among them."""
-    said = await chosen(database)
+    said = await chosen(database, folder)
     return await asyncio.to_thread(load, folder, command_line=command_line, database=said)
 
 

@@ -9,9 +9,10 @@ from msgspec import Struct
 from yarl import URL
 
 from sora2api.errors import InvalidValue, NotFound
-from sora2api.settings import AT_ONCE, SECRET, Described, Loaded, Source, load, parse, table
+from sora2api.settings import AT_ONCE, SEALED, SECRET, Described, Loaded, Source, load, parse, table
 from sora2api.store.chosen import choose, chosen, unchoose
 from sora2api.store.database import Database
+from sora2api.store.secrets import Secrets
 
 _HIDDEN: Final = "***"
 
@@ -47,7 +48,7 @@ class SettingsBook:
 
     async def all(self) -> Sequence[Setting]:
         """All settings, in the order of the table. A file that has become wrong raises `InvalidValue`."""
-        said = await chosen(self._database)
+        said = await chosen(self._database, self._folder)
         beneath = await asyncio.to_thread(load, self._folder, environment={})
         return [self._setting(row, said, beneath) for row in table()]
 
@@ -65,7 +66,9 @@ class SettingsBook:
             if value == before.later:
                 return before
             raise InvalidValue("Write the password anew: *** only stands for it.", param="value")
-        await choose(self._database, name, parse(name, value, source="database"))
+        parsed = parse(name, value, source="database")
+        vault = await asyncio.to_thread(Secrets.open, self._folder) if name in SEALED else None
+        await choose(self._database, name, parsed, vault=vault)
         return await self.get(name)
 
     async def unset(self, name: str) -> Setting:

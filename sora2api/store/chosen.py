@@ -1,6 +1,8 @@
-"""The settings that are chosen while the server is there: the table `settings`, a JSON value by name."""
+"""The settings that are chosen while the server is there: the table `settings`, a JSON value by name, some sealed."""
 
-from typing import Any
+import asyncio
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import delete, select
@@ -8,21 +10,33 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.store.database import Database, bump
+from sora2api.store.secrets import Secrets
 from sora2api.store.tables import settings
 
+_SEALED: Final = b"null"
+"""What stands in place of a value that is sealed."""
 
-async def chosen(database: Database) -> dict[str, Any]:
-    """All that are chosen, by name."""
+
+async def chosen(database: Database, folder: Path | None = None) -> dict[str, Any]:
+    """All that are chosen, by name; the sealed ones too where the data directory is given, whose key opens them."""
     async with database.reading() as connection:
         rows = (await connection.execute(select(settings))).all()
-    return {row.name: msgspec.json.decode(row.value) for row in rows}
+    plain = {row.name: msgspec.json.decode(row.value) for row in rows if row.sealed is None}
+    sealed = {row.name: row.sealed for row in rows if row.sealed is not None}
+    if folder is None or not sealed:
+        return plain
+    vault = await asyncio.to_thread(Secrets.open, folder)
+    return plain | {name: msgspec.json.decode(vault.unseal(value)) for name, value in sealed.items()}
 
 
-async def choose(database: Database, name: str, value: Any) -> None:
-    """Let the setting *name* be *value* from now on; a running server is told to look."""
+async def choose(database: Database, name: str, value: Any, *, vault: Secrets | None = None) -> None:
+    """Let the setting *name* be *value* from now on, sealed by the *vault*; a running server is told to look."""
     encoded = msgspec.json.encode(value)
-    change = upsert(settings).values(name=name, value=encoded)
-    change = change.on_conflict_do_update(index_elements=("name",), set_={"value": encoded})
+    row: dict[str, bytes | None] = {"value": encoded, "sealed": None}
+    if vault is not None:
+        row = {"value": _SEALED, "sealed": vault.seal(encoded.decode())}
+    change = upsert(settings).values(name=name, **row)
+    change = change.on_conflict_do_update(index_elements=("name",), set_=row)
 
     async def write(connection: AsyncConnection) -> None:
         await connection.execute(change)

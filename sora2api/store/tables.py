@@ -51,6 +51,7 @@ settings = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, info={"sealed": True}),  # the value, where that may be secret
 )
 
 keys = Table(

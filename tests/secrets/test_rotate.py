@@ -72,6 +72,10 @@ def filled(tmp_path_factory) -> Kept:
             "INSERT INTO users (id, name, password, must_change, created_at, totp) VALUES ('u', 'u', '', 0, 0, ?)",
             (vault.seal("JBSWY3DPEHPK3PXP"),),
         )
+        database.execute(
+            "INSERT INTO settings (name, value, sealed) VALUES ('default_proxy', 'null', ?)",
+            (vault.seal(json.dumps(PROXY)),),
+        )
     return Kept(folder, key)
 
 
@@ -89,6 +93,7 @@ SEALED = {
     "webhook_endpoints.secret": "whsec_new",
     "webhook_endpoints.old_secret": "whsec_old",
     "users.totp": "JBSWY3DPEHPK3PXP",
+    "settings.sealed": json.dumps(PROXY),
 }
 
 

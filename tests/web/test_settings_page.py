@@ -1,10 +1,14 @@
 """Settings in the panel and its API: what is in force, where it comes from, and what a change does."""
 
+import sqlite3
+from contextlib import closing
+
 import httpx2
 import pytest
 from served import Served
 
 from sora2api.settings import names
+from sora2api.store.database import FILE
 from sora2api.web.views.settings import GROUPS
 
 URL = "http://someone:s3cret@127.0.0.1:9"
@@ -117,3 +121,19 @@ def test_a_choice_holds_from_the_next_start(tmp_path):
     assert "<strong>9</strong>" in page
     assert "<strong>7</strong>" in page
     assert "chosen here" in page
+
+
+def test_a_setting_with_a_password_lies_sealed_and_is_never_shown(served):
+    url = "http://user:open-sesame@proxy.example:3128"
+
+    said = served.api().patch("/settings/default_proxy", json={"value": url})
+    told = [served.api().get(path).text for path in ("/settings", "/settings/default_proxy", "/audit")]
+    page = served.page.get("/settings").text
+    with closing(sqlite3.connect(served.folder / FILE)) as database:
+        (row,) = database.execute("SELECT * FROM settings WHERE name = 'default_proxy'").fetchall()
+    undone = served.api().delete("/settings/default_proxy")
+
+    assert said.json()["later"] == "http://user:***@proxy.example:3128"
+    assert "open-sesame" not in "".join((said.text, *told, page))
+    assert b"open-sesame" not in b"".join(each if isinstance(each, bytes) else each.encode() for each in row)
+    assert undone.json()["later"] == ""

@@ -38,7 +38,7 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation into `site/`; a warning is an error."""
     session.install(".[docs]")
-    session.run("mkdocs", "build", "--strict")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "-d", session.create_tmp(), "docs", "site")
 
 
 @nox.session

@@ -9,7 +9,7 @@ from test_import_rules import OPEN, RULES
 from sora2api.settings import names
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 UNSAID = {"__init__", "__main__", "egress", "errors"}
 """Rows of the table of imports that need no words: they may import nothing, or what is open to all."""
@@ -28,6 +28,13 @@ def test_every_path_that_a_page_names_is_there(page):
     paths = re.findall(r"`((?:sora2api|plugins|web|migrations|tests|bench|docs|deploy)/[\w./]*)`", text)
 
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_page_is_in_the_table_of_contents():
+    contents = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^([a-z][a-z-]*)$", contents, re.MULTILINE)
+
+    assert sorted(listed) == sorted(page.stem for page in ROOT.glob("docs/*.md") if page.stem != "index")
 
 
 def test_the_house_is_drawn_as_it_stands():

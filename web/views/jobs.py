@@ -77,7 +77,7 @@ async def show_one(request: web.Request) -> web.Response:
         now=now,
         line=charts.timeline(list(_spans(found)), now=now),
         moments=timeline(msgspec.structs.replace(found.history, calls=())),
-        calls=[call for at, call in enumerate(calls) if call.code or at >= len(calls) - _CALLS],
+        calls_made=[call for at, call in enumerate(calls) if call.code or at >= len(calls) - _CALLS],
         asked_for=_pretty(found.request if found.request is not None else found.history.job["request"]),
         replied=None if found.reply is None else _pretty(found.reply),
     )

@@ -17,7 +17,7 @@ from sora2api.cli.making import JobFailed, Made, Target, fetched, files, followe
 from sora2api.cli.note import Note, Taken
 from sora2api.cli.orders import Kind, Order, shot
 from sora2api.cli.remote import Remote, Unreached
-from sora2api.cli.server_options import HERE, key_for, key_option, patience_option, server_option
+from sora2api.cli.server_options import key_for, key_option, patience_option, server_option
 from sora2api.errors import Sora2ApiError
 
 _OUT: Final = Path("-")
@@ -54,7 +54,7 @@ class Run(Struct, kw_only=True):
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; -: standard output; else a new one.")
 @click.option("--no-wait", is_flag=True, help="Say the job's id, and do not wait for it.")
 @click.option("--cancel-on-interrupt", is_flag=True, help="Ctrl-C cancels what was begun.")
-@server_option(default=HERE)
+@server_option(here=True)
 @key_option
 @patience_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end, and show no bar.")

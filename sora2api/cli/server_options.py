@@ -14,15 +14,16 @@ _DEFAULT_KEY: Final = "han1234"
 _LOCAL: Final = ("127.0.0.1", "localhost", "::1")
 
 
-def server_option(*, default: str | None) -> Callable[[Function], Function]:
-    shown = "http://127.0.0.1:8000/v1" if default else "the data directory is read"
+def server_option(*, here: bool) -> Callable[[Function], Function]:
+    """`--server`; *here*: where nothing names one, it is this machine's own."""
+    said = "The server's base URL"
     return click.option(
         "--server",
         metavar="URL",
-        envvar=("SORA2API_SERVER", "OPENAI_BASE_URL"),
-        default=default,
+        envvar=("SORA2API_SERVER", "OPENAI_BASE_URL") if here else None,
+        default=HERE if here else None,
         callback=_address,
-        help=f"The server's base URL; else SORA2API_SERVER, else OPENAI_BASE_URL, else {shown}.",
+        help=f"{said}; else SORA2API_SERVER, else OPENAI_BASE_URL, else {HERE}." if here else f"{said}.",
     )
 
 

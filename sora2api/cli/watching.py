@@ -22,7 +22,7 @@ _UNFINISHED: Final = ("queued", "in_progress")
 
 @click.command()
 @click.argument("job_id", metavar="ID")
-@server_option(default=None)
+@server_option(here=False)
 @key_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Fetch what it made into this file, by --server.")
 @patience_option

@@ -41,7 +41,7 @@ class NothingThere(Sora2ApiError):
 def take_file(folder: Path, path: Path, *, media: bool, key: bool) -> Manifest:
     """A backup of the data directory *folder* as the file *path*, there when it is whole and on disk. Blocking."""
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
-        draft = Path(scratch, path.name)
+        draft = Path(scratch, "draft")
         with draft.open("xb") as target:
             os.fchmod(target.fileno(), 0o600)
             manifest = take(folder, target, media=media, key=key, scratch=Path(scratch))

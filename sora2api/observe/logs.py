@@ -23,6 +23,9 @@ class Console(logging.Formatter):
         data = " ".join(f"{name}={value}" for name, value in _said(record).items())
         return text(f"{super().formatMessage(record)} {data}".rstrip())
 
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return text(super().formatException(ei))
+
 
 class Lines(logging.Formatter):
     """An object a line: `at` (UTC), `level`, `logger`, `message`, the data of the record, and `traceback`."""
@@ -36,8 +39,12 @@ class Lines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        cut = {name: text(value) if isinstance(value, str) else value for name, value in line.items()}
-        return json.dumps(cut, default=str)
+        return json.dumps({name: _plain(value) for name, value in line.items()})
+
+
+def _plain(value: Any) -> str | float | None:
+    """A *value* as JSON has it: numbers stay what they are, anything else is text without secrets."""
+    return value if value is None or isinstance(value, int | float) else text(str(value))
 
 
 def _said(record: logging.LogRecord) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import platform
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -13,8 +12,6 @@ from prometheus_client.exposition import choose_encoder
 from sora2api import __version__
 from sora2api.egress.trace import Call
 from sora2api.observe.standing import Look, StandingCollector
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SERVED_WITHIN: Final = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 300.0)
 _WAITED: Final = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
@@ -51,7 +48,7 @@ class Metrics:
         self._proxies: set[str] = set()
         self._reading = asyncio.Lock()
         self._standing: StandingCollector | None = None
-        self._jobs = self._counter("jobs_ended", "Jobs that ended, `code` being that of their error.", _JOB)
+        self._jobs = self._counter("jobs_ended", "Jobs that ended.", "mode", "state", "code")
         self._waiting = self._histogram("job_waiting_seconds", "From a job's request to its start.", _WAITED, "mode")
         self._making = self._histogram(
             "job_making_seconds", "From a job's start until engines had made all of it.", _MADE_WITHIN, "mode"
@@ -59,26 +56,22 @@ class Metrics:
         self._storing = self._histogram(
             "job_storing_seconds", "From then until its files were kept and it ended.", _STORED_WITHIN, "mode"
         )
-        self._calls = self._counter("egress_calls", "Calls to engines, by the class of answers.", ("proxy", "status"))
+        self._calls = self._counter("egress_calls", "Calls to engines.", "proxy", "status")
         self._call_seconds = self._histogram("egress_seconds", "How long they took.", _CALLED_WITHIN, "proxy")
         self._batches = self._histogram("database_batch_writes", "Writes that shared a transaction.", _BATCH)
         self._commits = self._histogram("database_commit_seconds", "How long commits took.", _COMMITTED_WITHIN)
         self._rollbacks = self._counter("database_rollbacks", "Transactions that were rolled back.")
         self._lag = self._histogram("event_loop_lag_seconds", "How late the event loop was.", _LAG)
         self._requests = self._histogram(
-            "request_seconds", "Requests, by the template of their route.", _SERVED_WITHIN, *_REQUEST
+            "request_seconds", "Requests, by template of route.", _SERVED_WITHIN, "route", "method", "status"
         )
         self._served: dict[tuple[str, str, int], Histogram] = {}
-        self._gauge("build_info", "Always 1; what runs is in the labels.", ("version", "python")).labels(
-            __version__, platform.python_version()
-        ).set(1)
+        build = Gauge("sora2api_build_info", "Always 1.", ("version", "python"), registry=self._registry)
+        build.labels(__version__, platform.python_version()).set(1)
         ProcessCollector(registry=self._registry)
 
-    def _counter(self, name: str, help_: str, labels: tuple[str, ...] = ()) -> Counter:
+    def _counter(self, name: str, help_: str, *labels: str) -> Counter:
         return Counter(f"sora2api_{name}", help_, labels, registry=self._registry)
-
-    def _gauge(self, name: str, help_: str, labels: tuple[str, ...]) -> Gauge:
-        return Gauge(f"sora2api_{name}", help_, labels, registry=self._registry)
 
     def _histogram(self, name: str, help_: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"sora2api_{name}", help_, labels, buckets=buckets, registry=self._registry)
@@ -150,10 +143,6 @@ class Metrics:
             if self._standing is not None:
                 self._standing.take()
             return await asyncio.to_thread(encode, self._registry), content_type
-
-
-_JOB: Final = ("mode", "state", "code")
-_REQUEST: Final = ("route", "method", "status")
 
 
 def _class(status: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from rig import Rig
+from yarl import URL
 
 from sora2api.egress.trace import JOB
 from sora2api.observe.logs import Console, Lines
@@ -58,11 +59,21 @@ def test_a_line_written_within_a_job_names_it():
 @pytest.mark.parametrize("formatter", [Console(), Lines()])
 def test_no_secret_is_in_a_line(formatter):
     said = formatter.format(
-        record("%s failed", args=(f"http://user:{PASSWORD}@proxy",), url=f"socks5://u:{PASSWORD}@p")
+        record("%s failed", args=(f"http://user:{PASSWORD}@proxy",), url=URL(f"socks5://u:{PASSWORD}@p"))
     )
 
     assert PASSWORD not in said
     assert "failed" in said
+
+
+def test_a_fault_is_told_to_people_without_its_secrets():
+    with pytest.raises(ValueError, match="proxy") as caught:
+        raise ValueError(f"http://user:{PASSWORD}@proxy")
+
+    said = Console().format(record(exc_info=(caught.type, caught.value, caught.tb)))
+
+    assert "ValueError" in said
+    assert PASSWORD not in said
 
 
 def test_a_fault_is_told_with_its_traceback_in_one_line():
@@ -77,6 +88,7 @@ def test_a_fault_is_told_with_its_traceback_in_one_line():
 
 
 def test_what_json_does_not_know_is_told_as_text():
-    line = json.loads(Lines().format(record(path=b"\xff", odd="\ud800", message_="m")))
+    line = json.loads(Lines().format(record(path=b"\xff", odd="\ud800", many=[1, 2], number=1.5, nothing=None)))
 
-    assert line["path"] == "b'\\xff'"
+    assert (line["path"], line["many"]) == ("b'\\xff'", "[1, 2]")
+    assert (line["number"], line["nothing"]) == (1.5, None)

@@ -13,8 +13,9 @@ import msgspec
 from sora2api.cli.state import open_state, print_json, print_table, run, state_options
 from sora2api.errors import NotFound
 from sora2api.observe.export import Format, exported
-from sora2api.observe.reader import Cursor, Filters, LoggedRequest, LogReader, Whole
+from sora2api.observe.reader import Filters, LoggedRequest, LogReader, Whole
 from sora2api.store.database import Database
+from sora2api.store.keyset import Cursor
 from sora2api.store.tables import keys
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -1,6 +1,6 @@
 """Assembles the server: its open parts, put into one aiohttp application."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +46,7 @@ from sora2api.sandbox.child import SandboxChild
 from sora2api.settings import Loaded
 from sora2api.store.database import Database
 from sora2api.store.migrate import trouble as schema_trouble
+from sora2api.store.watch import RevisionWatch
 from sora2api.web import keys as panel_keys
 from sora2api.web.news import News
 from sora2api.web.office import OFFICE, Office
@@ -67,6 +68,7 @@ class Server:
     sandbox: SandboxChild
     issued: Issued | None
     parts: Parts
+    changes: RevisionWatch
 
     def sandbox_wanted(self) -> bool:
         """Whether the sandbox is what answers."""
@@ -75,16 +77,28 @@ class Server:
 
 
 @asynccontextmanager
-async def assembled(*, folder: Path, loaded: Loaded, database: Database, registry: Registry) -> AsyncIterator[Server]:
-    """The server with everything open but its socket. On leaving, unfinished jobs are left for the next start."""
+async def assembled(
+    *, folder: Path, loaded: Loaded, database: Database, registry: Registry, hosts: Sequence[str] = ()
+) -> AsyncIterator[Server]:
+    """The server with everything open but its socket. On leaving, unfinished jobs are left for the next start.
+
+    It will listen on *hosts*; none: on the host that the settings name.
+    """
     async with AsyncExitStack() as stack:
-        parts = await open_parts(stack, folder=folder, loaded=loaded, database=database, registry=registry)
+        parts = await open_parts(
+            stack,
+            folder=folder,
+            loaded=loaded,
+            database=database,
+            registry=registry,
+            hosts=hosts or (loaded.settings.host,),
+        )
         measure(stack, parts)
         services = _services(parts)
         office = _office(parts, services)
         monitoring = _monitoring(parts, services)
         health = _health(parts, partial(_knows, monitoring, office))
-        await watch(stack, parts, office.news.look_again)
+        changes = await watch(stack, parts, office.news.look_again)
         app = _application(services, health)
         monitoring.set_up(app)
         if parts.traces is not None:
@@ -94,7 +108,7 @@ async def assembled(*, folder: Path, loaded: Loaded, database: Database, registr
         _furnish(app, parts, office)
         for mounted in registry.apps.values():
             mounted().mount(app)
-        yield Server(app, health, parts.jobs, parts.first_start, parts.sandbox, parts.issued, parts)
+        yield Server(app, health, parts.jobs, parts.first_start, parts.sandbox, parts.issued, parts, changes)
 
 
 def _application(services: Services, health: Health) -> web.Application:
@@ -109,11 +123,10 @@ def _application(services: Services, health: Health) -> web.Application:
 
 def _monitoring(parts: Parts, services: Services) -> Monitoring:
     settings = services.settings
-    watchers = networks(settings.monitor_allow)
 
     def near(request: web.BaseRequest) -> bool:
         caller = services.caller(request)
-        return caller.local or among(caller.address, watchers)
+        return caller.local or among(caller.address, networks(services.settings.monitor_allow))
 
     return Monitoring(parts.metrics, who=settings.metrics, token=settings.metrics_token, near=near)
 
@@ -133,8 +146,7 @@ def _services(parts: Parts) -> Services:
     """What the API stands on."""
     settings, database, store = parts.base.settings, parts.base.database, parts.store
     return Services(
-        settings=settings,
-        trusted=networks(settings.trusted_proxies),
+        in_force=parts.base.in_force,
         authenticator=Authenticator(parts.keys, parts.first_start),
         catalog=parts.catalog,
         jobs=parts.jobs,
@@ -178,7 +190,7 @@ def _office(parts: Parts, services: Services) -> Office:
         panel_keys=PanelKeys(base.database),
         news=News(),
         usage=UsageBook(base.database),
-        settings_book=SettingsBook(base.database, base.folder, base.loaded),
+        settings_book=SettingsBook(base.database, base.folder, base.in_force),
         requests=parts.requests,
         log=LogReader(base.database),
         first_start=parts.first_start,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +36,7 @@ from sora2api.observe.metrics import Metrics
 from sora2api.observe.tracing import open_traces
 from sora2api.registry import Registry
 from sora2api.sandbox.child import SandboxChild
-from sora2api.settings import Loaded, Settings
+from sora2api.settings import InForce, Loaded, Settings
 from sora2api.store.database import Database
 from sora2api.store.secrets import Secrets
 from sora2api.store.watch import Reload, RevisionWatch
@@ -55,14 +55,14 @@ class Base:
     """What is there before any part: the data directory and its database, the settings, the plugins, the secrets."""
 
     folder: Path
-    loaded: Loaded
+    in_force: InForce
     database: Database
     registry: Registry
     vault: Secrets
 
     @property
     def settings(self) -> Settings:
-        return self.loaded.settings
+        return self.in_force.settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +109,21 @@ class Parts:
 
 
 async def open_parts(
-    stack: AsyncExitStack, *, folder: Path, loaded: Loaded, database: Database, registry: Registry
+    stack: AsyncExitStack,
+    *,
+    folder: Path,
+    loaded: Loaded,
+    database: Database,
+    registry: Registry,
+    hosts: Sequence[str],
 ) -> Parts:
-    """All parts. When the *stack* is left, they are closed in reverse, and unfinished jobs are left as they are."""
+    """All parts, of a server that will listen on *hosts*.
+
+    When the *stack* is left, they are closed in reverse, and unfinished jobs are left as they are.
+    """
     vault = await asyncio.to_thread(Secrets.open, folder)
-    base = Base(folder=folder, loaded=loaded, database=database, registry=registry, vault=vault)
-    first_start, issued = await FirstStart.open(database, folder, hosts=(base.settings.host,))
+    base = Base(folder=folder, in_force=InForce(loaded), database=database, registry=registry, vault=vault)
+    first_start, issued = await FirstStart.open(database, folder, hosts=hosts)
     keys = await _keys(stack, database)
     store = await _store(stack, base)
     traces = _traces(stack)
@@ -152,7 +161,7 @@ async def open_parts(
     )
 
 
-async def watch(stack: AsyncExitStack, parts: Parts, *others: Reload) -> None:
+async def watch(stack: AsyncExitStack, parts: Parts, *others: Reload) -> RevisionWatch:
     """Look again, from now on, at what another process has changed; *others* look too."""
     accounts = parts.accounts
 
@@ -172,7 +181,7 @@ async def watch(stack: AsyncExitStack, parts: Parts, *others: Reload) -> None:
     )
     for reload in (*own, *others):
         changes.register(reload)
-    await stack.enter_async_context(changes)
+    return await stack.enter_async_context(changes)
 
 
 async def _keys(stack: AsyncExitStack, database: Database) -> KeyBook:
@@ -322,7 +331,7 @@ def _ground(
         deliveries=deliveries,
         http=lambda: outbound.sessions.get(outbound.proxies.default_route().url),
         sandbox=sandbox.held,
-        pinned=base.loaded.pinned(),
+        pinned=base.in_force.loaded.pinned(),
     )
 
 

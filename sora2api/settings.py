@@ -7,7 +7,7 @@ file, else the default. Whatever stands above the database is pinned: the panel 
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
@@ -28,6 +28,25 @@ _SHARE: Final = {"true": "link", "1": "link", "false": "off", "0": "off"}
 
 AT_ONCE: Final = frozenset({"paused"})
 """The settings that a running server heeds when they are chosen anew; others hold from its next start."""
+
+ON_RELOAD: Final = frozenset(
+    {
+        "public_url",
+        "trusted_proxies",
+        "log_level",
+        "log_format",
+        "monitor_allow",
+        "fetch_timeout",
+        "wait_limit",
+        "heartbeat",
+        "cancel_on_disconnect",
+        "chat_video",
+        "chat_chores",
+        "file_lifetime",
+        "content_redirect",
+    }
+)
+"""The settings that are read whenever they are used, so that a reload (SIGHUP) is enough for them."""
 
 SECRET: Final = frozenset({"metrics_token"})
 """The settings that are shown to nobody."""
@@ -179,6 +198,26 @@ class Loaded(Struct, frozen=True):
         """The settings that stand above the database, which cannot change them."""
         above = ("command line", "environment")
         return frozenset(name for name, source in self.sources.items() if source in above)
+
+
+class InForce:
+    """The settings that a running server goes by, *loaded* at its start; a reload changes some of them."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+
+    @property
+    def settings(self) -> Settings:
+        return self.loaded.settings
+
+    def take(self, found: Loaded) -> tuple[Sequence[str], Sequence[str]]:
+        """Go by what was *found* as far as a running server can: what has changed, and what waits for a restart."""
+        differing = [name for name in names() if getattr(found.settings, name) != getattr(self.settings, name)]
+        changed = [name for name in differing if name in ON_RELOAD]
+        values = {name: getattr(found.settings, name) for name in changed}
+        sources = self.loaded.sources | {name: found.sources[name] for name in ON_RELOAD}
+        self.loaded = Loaded(msgspec.structs.replace(self.settings, **values), sources)
+        return changed, [name for name in differing if name not in ON_RELOAD | AT_ONCE]
 
 
 def data_folder(given: str | None = None) -> Path:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -16,7 +17,8 @@ PATIENCE: Final = 60.0
 class Running:
     """`sora2api serve` or `sora2api sandbox` from the moment that it says where it listens, to its end.
 
-    Its data directory is *folder*. *program* and *cwd* let another installation run, *environment* adds to ours.
+    Its data directory is *folder*. *program* and *cwd* let another installation run, *environment* adds to ours,
+    *descriptors* are handed on.
     """
 
     def __init__(
@@ -27,11 +29,16 @@ class Running:
         program: tuple[str, ...] = (sys.executable, "-m", "sora2api"),
         cwd: Path | None = None,
         environment: dict[str, str] | None = None,
+        descriptors: Sequence[int] = (),
     ) -> None:
         self.folder = folder
         arguments = (command, "--data-dir", str(folder), "--port", "0", "--json", *options)
         self._process = subprocess.Popen(
-            [*program, *arguments], stdout=subprocess.PIPE, cwd=cwd, env=os.environ | (environment or {})
+            [*program, *arguments],
+            stdout=subprocess.PIPE,
+            cwd=cwd,
+            env=os.environ | (environment or {}),
+            pass_fds=descriptors,
         )
         said = self._out.readline()
         if not said:
@@ -46,6 +53,9 @@ class Running:
     def cpu_seconds(self) -> float:
         """The CPU time that it has used, of all its threads."""
         return time.clock_gettime((~self._process.pid << 3) | 2)  # the clock of a process, as Linux numbers them
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
 
     def stop(self) -> int:
         """Ask it to end; its exit status."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from sora2api.auth.address import Caller, Network, caller, public_base
+from sora2api.auth.address import Caller, caller, networks, public_base
 from sora2api.auth.authenticate import Authenticator
 from sora2api.auth.keys import ApiKey
 from sora2api.catalog import Catalog
@@ -18,7 +18,7 @@ from sora2api.media.store import MediaStore
 from sora2api.media.variants import Variants
 from sora2api.modes import Media
 from sora2api.notify import Webhooks
-from sora2api.settings import Settings
+from sora2api.settings import InForce, Settings
 
 CALLER: Final = web.RequestKey("CALLER", Caller)
 
@@ -27,8 +27,7 @@ CALLER: Final = web.RequestKey("CALLER", Caller)
 class Services:
     """The parts of the server that the API stands on. *parameters* are the body's fields that modes understand."""
 
-    settings: Settings
-    trusted: tuple[Network, ...]
+    in_force: InForce
     authenticator: Authenticator
     catalog: Catalog
     jobs: Jobs
@@ -41,10 +40,15 @@ class Services:
     webhooks: Webhooks
     parameters: frozenset[str]
 
+    @property
+    def settings(self) -> Settings:
+        """Those in force: read them when they are used, since a reload changes some."""
+        return self.in_force.settings
+
     def caller(self, request: web.BaseRequest) -> Caller:
         """Who calls; found out once a request."""
         if CALLER not in request:
-            request[CALLER] = caller(request, self.trusted)
+            request[CALLER] = caller(request, networks(self.settings.trusted_proxies))
         return request[CALLER]
 
     def link(self, request: web.BaseRequest, path: str) -> str:

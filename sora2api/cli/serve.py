@@ -2,17 +2,28 @@
 
 import asyncio
 import fcntl
+import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from socket import socket
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from sora2api.cli import sockets
+from sora2api.cli.reload import reload
+from sora2api.cli.service_manager import ServiceManager, meanwhile
 from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, run, state_options
 from sora2api.errors import Sora2ApiError
 from sora2api.settings import table
+from sora2api.store.database import Database
+
+if TYPE_CHECKING:
+    from sora2api.app import Server
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,14 +59,12 @@ def command(*, data_dir: Path, as_json: bool, **given: Any) -> None:
 
 
 async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
-    from aiohttp import web
-
     from sora2api.app import assembled
     from sora2api.observe.logs import set_up
     from sora2api.registry import discover
 
-    stop = _signals()
-    async with open_state(folder) as database:
+    manager, passed, asked = ServiceManager(), sockets.given(), Asked.of_this_process()
+    async with _opened(folder, manager) as database:
         with locked(folder):
             loaded = await load_settings(folder, database, command_line=given)
             settings = loaded.settings
@@ -63,33 +72,93 @@ async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
             registry = await asyncio.to_thread(
                 discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
             )
-            async with assembled(folder=folder, loaded=loaded, database=database, registry=registry) as server:
-                runner = web.AppRunner(
-                    server.app,
-                    handler_cancellation=True,
-                    access_log=None,
-                    shutdown_timeout=settings.shutdown_timeout,
-                    lingering_time=_LINGERING,
-                )
-                await runner.setup()
-                try:
-                    site = web.TCPSite(runner, settings.host, settings.port)
-                    await site.start()
-                    await _until_ready(server, stop)
-                    if not stop.is_set():
-                        _announce(server, f"http://{_shown(settings.host)}:{site.port}", as_json=as_json)
-                    await stop.wait()
-                finally:
-                    server.jobs.drain()
-                    await runner.cleanup()
+            async with assembled(
+                folder=folder, loaded=loaded, database=database, registry=registry, hosts=sockets.hosts(passed)
+            ) as server:
+                reload_ = partial(reload, server, folder, given)
+                async with manager.watched(partial(_status, server)), _reloading(manager, asked, reload_):
+                    await _answer(server, passed, asked.stop, manager, as_json=as_json)
 
 
-def _signals() -> asyncio.Event:
-    """Set when the process shall stop."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
+@asynccontextmanager
+async def _opened(folder: Path, manager: ServiceManager) -> AsyncIterator[Database]:
+    """The database, for whose migration the manager is asked to wait."""
+    async with AsyncExitStack() as stack:
+        async with manager.given_time():
+            database = await stack.enter_async_context(open_state(folder))
+        yield database
+
+
+async def _answer(
+    server: "Server", passed: Sequence[socket], stop: asyncio.Event, manager: ServiceManager, *, as_json: bool
+) -> None:
+    """Answer requests until *stop*."""
+    from aiohttp import web
+
+    settings = server.parts.base.settings
+    runner = web.AppRunner(
+        server.app,
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=settings.shutdown_timeout,
+        lingering_time=_LINGERING,
+    )
+    await runner.setup()
+    try:
+        if passed:  # who waits there since before the start is not told that it is starting
+            await _until_ready(server, stop)
+        url = await sockets.listen(runner, passed, settings.host, settings.port)
+        if not passed:
+            await _until_ready(server, stop)
+        if not stop.is_set():
+            manager.tell(READY=1)
+            _announce(server, url, as_json=as_json)
+        await stop.wait()
+    finally:
+        manager.tell(STOPPING=1)
+        server.jobs.drain()
+        await runner.cleanup()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What signals ask of the server."""
+
+    stop: asyncio.Event
+    reload: asyncio.Event
+
+    @classmethod
+    def of_this_process(cls) -> "Asked":
+        """SIGTERM and SIGINT stop, SIGHUP reloads; from a terminal, which sends it when it closes, that stops too."""
+        asked = cls(asyncio.Event(), asyncio.Event())
+        hung_up = asked.stop if os.isatty(0) else asked.reload
+        loop = asyncio.get_running_loop()
+        for number, event in ((signal.SIGTERM, asked.stop), (signal.SIGINT, asked.stop), (signal.SIGHUP, hung_up)):
+            loop.add_signal_handler(number, event.set)
+        return asked
+
+
+@asynccontextmanager
+async def _reloading(
+    manager: ServiceManager, asked: Asked, reload_: Callable[[], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Reload whenever that is asked."""
+
+    async def whenever() -> None:
+        while True:
+            await asked.reload.wait()
+            asked.reload.clear()
+            manager.reloading()
+            await reload_()
+            manager.tell(READY=1)
+
+    async with meanwhile(whenever):
+        yield
+
+
+def _status(server: "Server") -> str:
+    jobs, pool = server.jobs, server.parts.accounts.pool
+    return f"{jobs.unfinished().total()} jobs in flight, {pool.waiting()} tasks waiting for an account"
 
 
 async def _until_ready(server: Any, stop: asyncio.Event) -> None:
@@ -123,10 +192,6 @@ def _announce(server: Any, url: str, *, as_json: bool) -> None:
         key = "YOUR_API_KEY"
     body = '{"model": "sora-video-landscape-10s", "stream": true, "messages": [{"role": "user", "content": "A cat"}]}'
     click.echo(f"  curl -N {url}/v1/chat/completions -H 'Authorization: Bearer {key}' \\\n    -d '{body}'")
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def get(name: str, data_dir: Path, as_json: bool) -> None:
 @click.argument("value")
 @state_options
 def set_(name: str, value: str, data_dir: Path, as_json: bool) -> None:
-    """Choose the value of a setting; lists are written with commas. All but `paused` hold from the next start."""
+    """Choose the value of a setting; lists are written with commas. All but `paused` wait for a start or a reload."""
     _show(run(_set(data_dir, name, value)), as_json=as_json)
 
 
@@ -59,9 +59,10 @@ def unset(name: str, data_dir: Path, as_json: bool) -> None:
 @asynccontextmanager
 async def _book(folder: Path) -> "AsyncIterator[SettingsBook]":
     from sora2api.jobs.settings_book import SettingsBook
+    from sora2api.settings import InForce
 
     async with open_state(folder) as database:
-        yield SettingsBook(database, folder, await load_settings(folder, database))
+        yield SettingsBook(database, folder, InForce(await load_settings(folder, database)))
 
 
 async def _all(folder: Path) -> "Sequence[Setting]":

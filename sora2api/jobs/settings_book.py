@@ -9,7 +9,7 @@ from msgspec import Struct
 from yarl import URL
 
 from sora2api.errors import InvalidValue, NotFound
-from sora2api.settings import AT_ONCE, SEALED, SECRET, Described, Loaded, Source, load, parse, table
+from sora2api.settings import AT_ONCE, SEALED, SECRET, Described, InForce, Loaded, Source, load, parse, table
 from sora2api.store.chosen import choose, chosen, unchoose
 from sora2api.store.database import Database
 from sora2api.store.secrets import Secrets
@@ -39,12 +39,12 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 
 class SettingsBook:
-    """Reads and changes what the database says of the settings. *loaded* is what the server was started with."""
+    """Reads and changes what the database says of the settings. *in_force* is what the server goes by."""
 
-    def __init__(self, database: Database, folder: Path, loaded: Loaded) -> None:
+    def __init__(self, database: Database, folder: Path, in_force: InForce) -> None:
         self._database = database
         self._folder = folder
-        self._loaded = loaded
+        self._in_force = in_force
 
     async def all(self) -> Sequence[Setting]:
         """All settings, in the order of the table. A file that has become wrong raises `InvalidValue`."""
@@ -83,8 +83,8 @@ class SettingsBook:
 
     def _setting(self, row: Described, said: Mapping[str, Any], beneath: Loaded) -> Setting:
         name = row.name
-        pinned = name in self._loaded.pinned()
-        value, source = _of(self._loaded, name)
+        pinned = name in self._in_force.loaded.pinned()
+        value, source = _of(self._in_force.loaded, name)
         later, later_source = (value, source) if pinned else _of(beneath, name)
         if not pinned and name in said:
             later, later_source = parse(name, said[name], source="database"), "database"

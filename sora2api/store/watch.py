@@ -31,19 +31,24 @@ class RevisionWatch:
         self._reloads: list[Reload] = []
         self._seen: int | None = None
         self._task: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
 
     def register(self, reload: Reload) -> None:
         """Have *reload* called after a change; those registered are called one after another, in this order."""
         self._reloads.append(reload)
 
-    async def look(self) -> None:
-        """Look once. A reload that fails leaves the change unseen, so that the next look does it again."""
-        found = await revision(self._database)
-        if found == self._seen:
-            return
-        for reload in self._reloads:
-            await reload()
-        self._seen = found
+    async def look(self, *, anyway: bool = False) -> None:
+        """Look once; *anyway*: reload though nothing has changed.
+
+        A reload that fails leaves the change unseen, so that the next look does it again.
+        """
+        async with self._looking:
+            found = await revision(self._database)
+            if found == self._seen and not anyway:
+                return
+            for reload in self._reloads:
+                await reload()
+            self._seen = found
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name="revision watch")

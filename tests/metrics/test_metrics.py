@@ -18,7 +18,7 @@ from sora2api.errors import InvalidValue
 from sora2api.jobs.settings_book import SettingsBook
 from sora2api.observe.metrics import EndedJob, Metrics
 from sora2api.observe.monitoring import Monitoring
-from sora2api.settings import load
+from sora2api.settings import InForce, load
 from sora2api.store.database import FILE, Database
 from sora2api.store.migrate import migrate
 
@@ -186,7 +186,7 @@ async def test_a_token_that_was_not_said_is_refused(watched):
 async def test_the_token_is_shown_to_nobody(tmp_path):
     migrate(tmp_path)
     database = Database(tmp_path / FILE)
-    book = SettingsBook(database, tmp_path, load(tmp_path, environment={}))
+    book = SettingsBook(database, tmp_path, InForce(load(tmp_path, environment={})))
     shown = await book.set("metrics_token", "watchers")
     await database.close()
 

@@ -89,6 +89,7 @@ class Scene:
                 told(kind, "revoke" if kind == "key" else "remove", there[name], *folder)
             elif f"--name {name}" not in block and name not in there:
                 told(kind, *making, "--name", name, *folder)
+        (self.folder / "tokens.json").write_text('[{"email": "old@example.com", "access_token": "gone"}]')
         (self.folder / "tokens.txt").write_text("sk-one\nsk-two\n")
         (self.folder / "phrase.txt").write_text("correct horse battery staple\n")
 

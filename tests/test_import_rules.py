@@ -52,6 +52,7 @@ RULES = {
     "auth": ("store", "egress", *OPEN),
     "notify": ("store", "egress", *OPEN),
     "backup": ("store", "media.places", "migrations:", *OPEN),
+    "doctor": ("accounts", "auth.first_start", "egress", "migrations:", "registry", "store", *OPEN),
     "observe": ("store", "egress", *OPEN),
     "sandbox": ("media.sniff", "media.pictures", "media.clips", "media.workshop", *OPEN),
     "registry": ("modes", "drivers:", *OPEN),

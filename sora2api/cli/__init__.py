@@ -24,6 +24,7 @@ COMMANDS = {
     "backup": "Back the data directory up, while the server runs.",
     "restore": "Put a backup back.",
     "db": "The database: current, upgrade, vacuum, check.",
+    "doctor": "What is wrong with an installation, and what to do.",
     "plugin": "The plugins that are installed, and what became of each.",
     "completion": "Completion for your shell: bash, zsh, fish.",
 }

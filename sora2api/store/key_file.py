@@ -31,11 +31,18 @@ def read(path: Path) -> bytes | None:
 
     A file that others may read is closed to them, with a warning; where that is not allowed, it is not used.
     """
+    key = look(path)
+    if key is not None:
+        _close_to_others(path)
+    return key
+
+
+def look(path: Path) -> bytes | None:
+    """The same, but whoever may read the file, and with nothing done about that."""
     try:
         written = path.read_bytes()
     except FileNotFoundError:
         return None
-    _close_to_others(path)
     try:
         key = base64.b64decode(written, validate=True)
     except binascii.Error as error:

@@ -47,9 +47,14 @@ def current(path: Path) -> str | None:
     if not path.exists():
         return None
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
-            return None
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return revision_in(connection)
+
+
+def revision_in(connection: sqlite3.Connection) -> str | None:
+    """The same, of a database that is open."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+        return None
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     if row is None:
         return None
     if row[0] not in REVISIONS:

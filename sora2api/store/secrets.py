@@ -106,16 +106,21 @@ def sealed_sample(folder: Path) -> bytes | None:
     if not path.exists():
         return None
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
-        for table, columns in sealed_columns():
-            there = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
-            for column in columns:
-                if column.name not in there:  # in an older schema
-                    continue
-                # both names are our own
-                query = f"SELECT {column.name} FROM {table.name} WHERE {column.name} IS NOT NULL LIMIT 1"  # noqa: S608
-                found = connection.execute(query).fetchone()
-                if found is not None:
-                    return bytes(found[0])
+        return sample_in(connection)
+
+
+def sample_in(connection: sqlite3.Connection) -> bytes | None:
+    """The same, of a database that is open, of any revision."""
+    for table, columns in sealed_columns():
+        there = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
+        for column in columns:
+            if column.name not in there:  # in an older schema
+                continue
+            # both names are our own
+            query = f"SELECT {column.name} FROM {table.name} WHERE {column.name} IS NOT NULL LIMIT 1"  # noqa: S608
+            found = connection.execute(query).fetchone()
+            if found is not None:
+                return bytes(found[0])
     return None
 
 

@@ -1,0 +1,76 @@
+"""`sora2api doctor`: what is wrong with an installation, and what to do."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+from yarl import URL
+
+from sora2api.cli.ending import FAILED
+from sora2api.cli.state import Unreadable, become_owner, print_json, run, state_options
+
+if TYPE_CHECKING:
+    from sora2api.doctor import Finding, State
+
+WARNED: Final = 4
+"""The exit status where there are warnings, and nothing is wrong."""
+_MARKS: Final[dict["State", str]] = {"well": "✓", "warning": "!", "wrong": "✗", "unseen": "-"}
+
+
+def _address(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    try:
+        url = URL(given or "http://localhost")
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise click.BadParameter(f"{given!r} is no address of a server, as http://127.0.0.1:8000 is.")
+    return given
+
+
+@click.command()
+@click.option("--url", metavar="URL", callback=_address, help="Where the server listens; else as the settings say.")
+@state_options
+def command(*, url: str | None, data_dir: Path, as_json: bool) -> None:
+    """Find what is wrong, and say what to do. Changes nothing, whether the server runs or not.
+
+    A line a check: ✓ well, ! a warning, ✗ wrong, - not seen, since something else is wrong. The exit status is 0 where
+    all is well, 1 where something is wrong, 4 where there are warnings alone.
+    """
+    logging.disable(logging.CRITICAL)  # what is found is told below
+    sys.dont_write_bytecode = True  # not even of plugins in the data directory
+    found = [*_as_owner(data_dir), *run(_examined(data_dir, url))]
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+    states = {finding.state for finding in found}
+    raise SystemExit(FAILED if "wrong" in states else WARNED if "warning" in states else 0)
+
+
+def _as_owner(folder: Path) -> list["Finding"]:
+    """Where root asks, see what the server's user sees; what is wrong with that."""
+    from sora2api.doctor import Finding
+
+    try:
+        become_owner(folder)
+    except FileNotFoundError:
+        return []
+    except (Unreadable, OSError) as error:
+        return [Finding("user", "wrong", str(error), "Install the program where that user can read it.")]
+    return []
+
+
+async def _examined(folder: Path, url: str | None) -> list["Finding"]:
+    from sora2api.doctor import examined
+
+    return await examined(folder, url=url)
+
+
+def _show(found: Sequence["Finding"]) -> None:
+    width = max(len(finding.check) for finding in found)
+    for finding in found:
+        advice = "" if finding.advice is None else f" → {finding.advice}"
+        click.echo(f"{_MARKS[finding.state]} {finding.check:{width}}  {finding.said}{advice}")

@@ -1,0 +1,78 @@
+"""The secret key: whether it is the one that the data was sealed with. Unlike at a start, none is made or mended."""
+
+import os
+from secrets import token_bytes
+from typing import Final
+
+from sora2api.doctor.finding import Case, Finding, Unseen, warning, well, wrong
+from sora2api.doctor.looking import reading
+from sora2api.store import key_file
+from sora2api.store.database import FILE as DATABASE
+from sora2api.store.secrets import OLD_VARIABLE, VARIABLE, key_of, opens, sample_in
+
+_CHECK: Final = "secret key"
+
+
+def look(case: Case) -> list[Finding]:
+    sealed = _sealed(case)
+    given = os.environ.get(VARIABLE)
+    try:
+        if given:
+            return [_variable(case, key_of(given), sealed)]
+        return [_file(case, sealed)]
+    except key_file.UnusableKeyFile as error:
+        return [wrong(_CHECK, error.message, f"Put {key_file.FILE} back from a backup.")]
+    except PermissionError as error:
+        return [wrong(_CHECK, f"{error.filename} cannot be read.", "`chown` it to the server's user, `chmod 600` it.")]
+
+
+def right_key(case: Case) -> bytes:
+    """The key that opens the data, any where nothing is sealed. Raises `Unseen` where it is not there."""
+    sealed = _sealed(case)
+    if sealed is None:
+        return token_bytes(32)
+    given = os.environ.get(VARIABLE)
+    try:
+        names = (key_file.FILE, key_file.NEXT)
+        keys = [key_of(given)] if given else [key_file.look(case.folder / name) for name in names]
+    except (key_file.UnusableKeyFile, OSError) as error:
+        raise Unseen("The secret key cannot be read.") from error
+    for key in keys:
+        if key is not None and opens(key, sealed):
+            return key
+    raise Unseen("The secret key does not open the data.")
+
+
+def _sealed(case: Case) -> bytes | None:
+    path = case.folder / DATABASE
+    if not path.exists():
+        return None
+    with reading(path) as connection:
+        return sample_in(connection)
+
+
+def _variable(case: Case, key: bytes, sealed: bytes | None) -> Finding:
+    if opens(key, sealed):
+        return well(_CHECK, f"{VARIABLE} opens what is sealed.")
+    path = case.folder / key_file.FILE
+    own = key_file.look(path)
+    if own is not None and opens(own, sealed):
+        advice = f"Unset {VARIABLE}, or go over to its key with `sora2api secrets rotate`."
+        return wrong(_CHECK, f"The data was sealed with the key in {path}, not with {VARIABLE}.", advice)
+    advice = f"Give the right one; to change it, `sora2api secrets rotate` with the old one in {OLD_VARIABLE}."
+    return wrong(_CHECK, f"{VARIABLE} is not the key that the data was sealed with.", advice)
+
+
+def _file(case: Case, sealed: bytes | None) -> Finding:
+    path = case.folder / key_file.FILE
+    key = key_file.look(path)
+    if key is not None and opens(key, sealed):
+        return well(_CHECK, f"{path} opens what is sealed.")
+    coming = key_file.look(case.folder / key_file.NEXT)
+    if sealed is not None and coming is not None and opens(coming, sealed):
+        return warning(_CHECK, "A change of the key was broken off at its end.", "Start the server: that ends it.")
+    if sealed is None:
+        return well(_CHECK, "Nothing is sealed yet: the first start makes a key.")
+    what = "is not there" if key is None else "is not the key that the data was sealed with"
+    advice = f"Put the right one back from a backup; if the key was given by {VARIABLE}, set that."
+    return wrong(_CHECK, f"{path} {what}.", advice)

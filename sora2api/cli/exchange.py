@@ -153,7 +153,7 @@ def _report(outcomes: "Sequence[Outcome]", issued: "Issued | None", *, as_json: 
         print_json({"rows": msgspec.to_builtins(outcomes), **totals, "issued": first})
         return
     lines = [
-        f"{outcome.row}: {outcome.name or '-'}: {outcome.result}" + (f" ({outcome.why})" if outcome.why else "")
+        f"{outcome.row}: {outcome.name or '-'}: {outcome.result}" + (f": {outcome.why}" if outcome.why else "")
         for outcome in outcomes
     ]
     click.echo("\n".join([*lines, ", ".join(f"{count} {result}" for result, count in totals.items())]))

@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sora2api.errors import NotFound
 from sora2api.jobs.records import JobKind, Status
 from sora2api.modes import Failure, Media, Output
+from sora2api.store import keyset
 from sora2api.store.database import Database
-from sora2api.store.keyset import Cursor, behind, look_through
+from sora2api.store.keyset import behind, look_through
 from sora2api.store.tables import FAILED, accounts, assets, jobs, keys, tasks
 
+Cursor = keyset.Cursor
 State = Literal["waiting", "making", "done", "failed"]
 
 STATES: Final[Mapping[State, tuple[Status, ...]]] = {

@@ -10,10 +10,12 @@ from sqlalchemy import ColumnElement, FromClause, Integer, RowMapping, Select, f
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import NotFound
+from sora2api.store import keyset
 from sora2api.store.database import Database
-from sora2api.store.keyset import Cursor, behind, look_through
+from sora2api.store.keyset import behind, look_through
 from sora2api.store.tables import accounts, calls, request_bodies, requests
 
+Cursor = keyset.Cursor
 _LEADING: Final = ("job_id", "key_id", "code", "account", "mode", "model", "status")
 """The columns whose indexes are in the order of time, the most telling first: one of them leads."""
 _EXPORTED: Final = 1000

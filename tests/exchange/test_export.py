@@ -73,7 +73,7 @@ async def test_what_was_written_without_secrets_changes_nothing_of_what_it_was_w
 
     outcomes = await books.bring_in(text, update=True)
 
-    assert {outcome.why for outcome in outcomes} == {"nothing differs"}
+    assert {outcome.why for outcome in outcomes} == {"Nothing differs."}
     assert kept(books) == before
 
 
@@ -169,7 +169,7 @@ def test_the_report_for_people_has_a_line_a_row_and_the_totals(tmp_path):
     assert done.returncode == 0
     assert done.stdout.splitlines()[:4] == [
         "1: rented-1: added",
-        "2: rented-1: skipped (its token is that of rented-1)",
+        "2: rented-1: skipped: Its token is that of rented-1.",
         "3: rented-2: added",
         "2 added, 0 updated, 1 skipped, 0 failed",
     ]

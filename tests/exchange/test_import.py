@@ -185,9 +185,9 @@ async def test_what_is_there_is_skipped_by_name_and_by_token(books):
     )
 
     assert [(outcome.result, outcome.why) for outcome in outcomes] == [
-        ("skipped", "there is an account of this name"),
-        ("skipped", "its token is that of one"),
-        ("skipped", "its token is that of one"),
+        ("skipped", "There is an account of this name."),
+        ("skipped", "Its token is that of one."),
+        ("skipped", "Its token is that of one."),
     ]
     assert [account.token for account in books.accounts.all()] == ["sk-1"]
 
@@ -200,7 +200,7 @@ async def test_an_update_changes_what_the_row_says_and_nothing_else(books):
     again = await books.bring_in(document(account(name="renamed", token="sk-1", weight=3)), update=True)
 
     assert (outcomes[0].result, outcomes[0].why) == ("updated", "name, weight")
-    assert (again[0].result, again[0].why) == ("skipped", "nothing differs")
+    assert (again[0].result, again[0].why) == ("skipped", "Nothing differs.")
     after = books.accounts.get(before.id)
     assert (after.name, after.weight, after.video_slots, after.groups) == ("renamed", 3, 5, ("gold",))
 

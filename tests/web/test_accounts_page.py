@@ -143,7 +143,7 @@ def test_a_password_in_an_address_is_not_shown_and_survives_an_edit(served, engi
 
     assert "pa55word" not in shown.text + page.text
     row = next(row for row in brought.json()["rows"] if row["name"] == "by password")
-    assert (row["result"], row["why"]) == ("skipped", "nothing differs")  # the password is in the export still
+    assert (row["result"], row["why"]) == ("skipped", "Nothing differs.")  # the password is in the export still
 
 
 def test_trying_an_account_tells_what_is_there_and_saves_nothing(served, engine):

@@ -60,9 +60,8 @@ class Manager:
         self._socket.close()
 
 
-def activated(folder: Path, *sockets: socket.socket, names: str = "", **environment: str) -> Running:
+def activated(folder: Path, *sockets: socket.socket, **environment: str) -> Running:
     """`serve` with *sockets* passed as systemd does."""
     descriptors = sorted(each.fileno() for each in sockets)
     program = (sys.executable, "-c", LAUNCHER, ",".join(map(str, descriptors)))
-    said = {"LISTEN_FDNAMES": names} | environment
-    return Running("serve", folder, program=program, environment=said, descriptors=descriptors)
+    return Running("serve", folder, program=program, environment=environment, descriptors=descriptors)

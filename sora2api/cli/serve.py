@@ -103,6 +103,7 @@ async def _answer(
         shutdown_timeout=settings.shutdown_timeout,
         lingering_time=_LINGERING,
     )
+    newcomers = sockets.Newcomers(runner)
     await runner.setup()
     try:
         if passed:  # who waits there since before the start is not told that it is starting
@@ -116,6 +117,8 @@ async def _answer(
         await stop.wait()
     finally:
         manager.tell(STOPPING=1)
+        if passed:
+            await newcomers.last()
         server.jobs.drain()
         await runner.cleanup()
 

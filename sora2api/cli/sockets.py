@@ -1,9 +1,12 @@
 """The sockets that the server listens on: those that it was started with (sd_listen_fds(3)), else one of its own."""
 
+import asyncio
 import os
 import socket
 from collections.abc import MutableMapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from sora2api.errors import Sora2ApiError
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 _FIRST: Final = 3
 _BACKLOG: Final = 4096
 """How many may wait to be answered, also while the server is started again: what systemd allows too."""
+_PATIENCE: Final = 1.0
 
 
 class UnfitSocket(Sora2ApiError):
@@ -31,10 +35,11 @@ def given(environment: MutableMapping[str, str] = os.environ) -> Sequence[socket
         return ()
     named = names.split(":") if names else []
     descriptors = range(_FIRST, _FIRST + int(count))
-    return [_taken(number, *named[number - _FIRST : number - _FIRST + 1]) for number in descriptors]
+    return [taken(number, *named[number - _FIRST : number - _FIRST + 1]) for number in descriptors]
 
 
-def _taken(descriptor: int, name: str = "unknown") -> socket.socket:
+def taken(descriptor: int, name: str = "unknown") -> socket.socket:
+    """The socket behind a passed *descriptor*; one that cannot be listened on raises `UnfitSocket`."""
     try:
         os.set_inheritable(descriptor, False)
         found = socket.socket(fileno=descriptor)
@@ -42,6 +47,7 @@ def _taken(descriptor: int, name: str = "unknown") -> socket.socket:
     except OSError as error:
         raise UnfitSocket(f"Descriptor {descriptor} ({name}) is no socket: {error}") from error
     if not fit:
+        found.close()
         raise UnfitSocket(f"Descriptor {descriptor} ({name}) is no listening stream socket (Accept=no is needed).")
     return found
 
@@ -66,6 +72,36 @@ def url(listening: socket.socket) -> str:
         return _host(listening)
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Newcomers:
+    """The connections that have had no reply yet. Made before *runner* is set up."""
+
+    def __init__(self, runner: "web.AppRunner") -> None:
+        self._runner = runner
+        self._answered: WeakSet[asyncio.BaseTransport] = WeakSet()
+        self._replied = asyncio.Event()
+        runner.app.on_response_prepare.append(self._note)
+
+    async def _note(self, request: "web.Request", _response: "web.StreamResponse") -> None:
+        if request.transport is not None:
+            self._answered.add(request.transport)
+        self._replied.set()
+
+    async def last(self) -> None:
+        """Take no more, and let those have their reply that get it soon; who comes now waits for the next server."""
+        for site in self._runner.sites:
+            await site.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                while self._unanswered():
+                    self._replied.clear()
+                    await self._replied.wait()
+
+    def _unanswered(self) -> bool:
+        server = self._runner.server
+        there = server.connections if server is not None else ()
+        return any(each.transport is not None and each.transport not in self._answered for each in there)
 
 
 async def listen(runner: "web.AppRunner", sockets: Sequence[socket.socket], host: str, port: int) -> str:

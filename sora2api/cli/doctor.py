@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,8 @@ import click
 from yarl import URL
 
 from sora2api.cli.ending import FAILED
-from sora2api.cli.state import Unreadable, become_owner, print_json, run, state_options
+from sora2api.cli.state import Unreadable, become_owner, print_json, run
+from sora2api.settings import data_folder
 
 if TYPE_CHECKING:
     from sora2api.doctor import Finding, State
@@ -32,22 +34,40 @@ def _address(_context: click.Context, _option: click.Parameter, given: str | Non
 
 @click.command()
 @click.option("--url", metavar="URL", callback=_address, help="Where the server listens; else as the settings say.")
-@state_options
+@click.option(
+    "--data-dir",
+    metavar="DIR",
+    callback=lambda _context, _option, given: data_folder(given),  # whatever is wrong with it is what is looked for
+    help="Where state is kept; else SORA2API_DATA_DIR, else ~/.local/share/sora2api.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, url: str | None, data_dir: Path, as_json: bool) -> None:
     """Find what is wrong, and say what to do. Changes nothing, whether the server runs or not.
 
     A line a check: ✓ well, ! a warning, ✗ wrong, - not seen, since something else is wrong. The exit status is 0 where
     all is well, 1 where something is wrong, 4 where there are warnings alone.
     """
-    logging.disable(logging.CRITICAL)  # what is found is told below
-    sys.dont_write_bytecode = True  # not even of plugins in the data directory
-    found = [*_as_owner(data_dir), *run(_examined(data_dir, url))]
+    with _traceless():
+        found = [*_as_owner(data_dir), *run(_examined(data_dir, url))]
     if as_json:
-        print_json(found)
+        print_json([{"check": f.check, "state": f.state, "said": f.said, "advice": f.advice} for f in found])
     else:
         _show(found)
     states = {finding.state for finding in found}
     raise SystemExit(FAILED if "wrong" in states else WARNED if "warning" in states else 0)
+
+
+@contextmanager
+def _traceless() -> Iterator[None]:
+    """Without a log, since what is found is told in the end, and without caches of plugins in the data directory."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        sys.dont_write_bytecode = before
 
 
 def _as_owner(folder: Path) -> list["Finding"]:
@@ -56,7 +76,7 @@ def _as_owner(folder: Path) -> list["Finding"]:
 
     try:
         become_owner(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # what comes of that is seen by the checks
         return []
     except (Unreadable, OSError) as error:
         return [Finding("user", "wrong", str(error), "Install the program where that user can read it.")]

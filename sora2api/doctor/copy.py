@@ -17,7 +17,7 @@ from sora2api.accounts.book import Account
 from sora2api.accounts.probes import Probes
 from sora2api.doctor.aside import aside
 from sora2api.doctor.finding import Case, Unseen
-from sora2api.doctor.looking import reading
+from sora2api.doctor.looking import reading, there
 from sora2api.doctor.secrets import right_key
 from sora2api.egress import GuardedFetch, Sessions
 from sora2api.registry import Registry
@@ -81,7 +81,7 @@ def _copy(case: Case, folder: Path) -> frozenset[str]:
     engine.dispose()
     source = case.folder / FILE
     with closing(sqlite3.connect(folder / FILE)) as copy:
-        if source.exists() and source.stat().st_size:
+        if there(source):
             with reading(source) as original:
                 _fill(copy, original)
         held = copy.execute("SELECT id FROM accounts WHERE refresh_token IS NOT NULL").fetchall()

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from sora2api.doctor.finding import Case, Finding, Unseen, unseen, warning, well, wrong
-from sora2api.doctor.looking import Unopened, reading
+from sora2api.doctor.finding import Case, Finding, unseen, warning, well, wrong
+from sora2api.doctor.looking import Unopened, reading, there
 from sora2api.migrations import HEAD
 from sora2api.store.database import FILE
 from sora2api.store.migrate import NewerDatabase, copy_of, revision_in
@@ -22,18 +22,13 @@ _BACKUP: Final = "restore a backup: `sora2api restore FILE`."
 
 def look(case: Case) -> list[Finding]:
     path = case.folder / FILE
-    if not _there(path):
+    try:
+        begun = there(path)
+    except Unopened as error:
+        return [wrong("database", error.message, "Mend what is said of the directory.")]
+    if not begun:
         return [well("database", f"There is none in {case.folder} yet: the first start makes it.")]
     return [_revision(path), _log(path)]
-
-
-def _there(path: Path) -> bool:
-    try:
-        return path.stat().st_size > 0
-    except FileNotFoundError:
-        return False
-    except PermissionError as error:
-        raise Unseen(f"{path.parent} cannot be opened: {error.strerror}.") from error
 
 
 def _revision(path: Path) -> Finding:
@@ -72,7 +67,7 @@ def _log(path: Path) -> Finding:
 def look_whole(case: Case) -> list[Finding]:
     """Whether SQLite finds the database whole, as far as it comes in some seconds."""
     path = case.folder / FILE
-    if not _there(path):
+    if not there(path):
         return []
     ends = time.monotonic() + _PATIENCE
     try:

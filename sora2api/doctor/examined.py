@@ -27,6 +27,7 @@ _LOOKS: Final[dict[str, Look]] = {
     "plugins": _blocking(plugins.look),
     "open files": _blocking(configured.look_at_limits),
     "directory": _blocking(place.look),
+    "owners": _blocking(place.look_inside),
     "disk": _blocking(disk.look),
     "database": _blocking(database.look),
     "integrity": _blocking(database.look_whole),

@@ -28,12 +28,22 @@ def address(path: Path) -> str:
     return f"file:{quote(str(path))}?mode=ro{'' if logged else '&immutable=1'}"
 
 
+def there(path: Path) -> bool:
+    """Whether there is a database at *path* yet. Raises `Unopened` where its folder is closed to us."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Unopened(f"{path.parent} cannot be opened: {error.strerror}.") from error
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The database at *path*. Raises `Unopened`."""
     try:
         connection = sqlite3.connect(address(path), uri=True, timeout=_PATIENCE)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise Unopened(f"{path} cannot be opened: {error}.") from error
     with closing(connection):
         try:

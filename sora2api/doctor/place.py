@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from sora2api.auth.first_start import FILE as FIRST_LOGIN
-from sora2api.doctor.finding import Case, Finding, warning, well, wrong
+from sora2api.doctor.finding import Case, Finding, Unseen, warning, well, wrong
 from sora2api.settings import FILE as SETTINGS
 from sora2api.store.database import FILE as DATABASE
 from sora2api.store.key_file import FILE as KEY
@@ -42,7 +42,16 @@ def look(case: Case) -> list[Finding]:
     folder = case.folder
     if not folder.is_dir():
         return [_absent(folder)]
-    return [_writable(folder), _file_system(folder), _owners(folder), _modes(folder), _first_login(folder)]
+    return [_writable(folder), _file_system(folder)]
+
+
+def look_inside(case: Case) -> list[Finding]:
+    folder = case.folder
+    if not folder.is_dir():
+        return []
+    if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
+        raise Unseen(f"{folder} cannot be opened.")
+    return [_owners(folder), _modes(folder), _first_login(folder)]
 
 
 def _absent(folder: Path) -> Finding:
@@ -59,7 +68,9 @@ def _writable(folder: Path) -> Finding:
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
         return wrong("directory", f"{folder} is on a disk that is mounted read-only.", "Mount it for writing.")
     owner = _name(folder.stat().st_uid)
-    advice = f"Run as {owner}, or give it to {who}: `chown -R {who} {folder} && chmod u+rwx {folder}`."
+    if owner == who:
+        return wrong("directory", f"{folder} cannot be written by {who}.", f"`chmod u+rwx {folder}`.")
+    advice = f"Run as {owner}, or give it to {who}: `chown -R {who} {folder}`."
     return wrong("directory", f"{folder} cannot be written by {who}; it belongs to {owner}.", advice)
 
 

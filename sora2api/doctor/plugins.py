@@ -1,5 +1,6 @@
 """The plugins: which were set aside, and why."""
 
+import os
 from pathlib import Path
 
 from sora2api.doctor.finding import Case, Finding, warning, well, wrong
@@ -11,7 +12,8 @@ def discovered(case: Case) -> Registry:
     """What is installed. Raises `NotInstalled` where not even our own plugins are."""
     given = case.settings.plugins_folder
     folder = Path(given) if given else case.folder / "plugins"
-    return discover(folder=folder, disabled=case.settings.disabled_plugins)
+    seen = folder if os.access(folder, os.R_OK | os.X_OK) else None
+    return discover(folder=seen, disabled=case.settings.disabled_plugins)
 
 
 def look(case: Case) -> list[Finding]:

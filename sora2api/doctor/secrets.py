@@ -5,7 +5,7 @@ from secrets import token_bytes
 from typing import Final
 
 from sora2api.doctor.finding import Case, Finding, Unseen, warning, well, wrong
-from sora2api.doctor.looking import reading
+from sora2api.doctor.looking import reading, there
 from sora2api.store import key_file
 from sora2api.store.database import FILE as DATABASE
 from sora2api.store.secrets import OLD_VARIABLE, VARIABLE, key_of, opens, sample_in
@@ -45,7 +45,7 @@ def right_key(case: Case) -> bytes:
 
 def _sealed(case: Case) -> bytes | None:
     path = case.folder / DATABASE
-    if not path.exists():
+    if not there(path):
         return None
     with reading(path) as connection:
         return sample_in(connection)

@@ -50,8 +50,8 @@ def _some(kind: Any, file: Path) -> str:
 
 
 COMMANDS = {" ".join(path): command for path, command in leaves(main)}
-OTHERWISE = {"restore"}
-"""What refuses for another reason first, and has a test of its own."""
+OTHERWISE = {"doctor", "restore"}
+"""What finds that among other things, or refuses for another reason first, and has a test of its own."""
 MORE = {"job cancel": ("1",), "proxy change": ("--name", "other")}
 """What has to be said besides what is required."""
 

@@ -54,6 +54,11 @@ class Running:
         """The CPU time that it has used, of all its threads."""
         return time.clock_gettime((~self._process.pid << 3) | 2)  # the clock of a process, as Linux numbers them
 
+    def status(self) -> dict[str, str]:
+        """What the kernel says of it."""
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "db": "The database: current, upgrade, vacuum, check.",
     "doctor": "What is wrong with an installation, and what to do.",
     "plugin": "The plugins that are installed, and what became of each.",
+    "install-service": "Install a systemd service for this program.",
     "completion": "Completion for your shell: bash, zsh, fish.",
 }
 ALSO = {"model": "catalog", "logs": "log"}

@@ -12,6 +12,7 @@ import click
 
 from sora2api.cli.ending import INTERRUPTED, CommandFailed, print_json
 from sora2api.cli.failures import failures_told
+from sora2api.cli.reaching import reached
 from sora2api.errors import Sora2ApiError
 from sora2api.settings import Loaded, Settings, data_folder, load
 from sora2api.store.chosen import chosen
@@ -39,8 +40,8 @@ def state_options(function: Function) -> Function:
     return click.option(
         "--data-dir",
         metavar="DIR",
-        type=click.Path(file_okay=False),
-        callback=lambda _context, _option, given: data_folder(given),
+        type=click.Path(file_okay=False, readable=False),
+        callback=lambda _context, _option, given: reached(data_folder(given)),
         help="Where state is kept; else SORA2API_DATA_DIR, else ~/.local/share/sora2api.",
     )(with_json)
 

@@ -48,7 +48,7 @@ def command(*, url: str | None, data_dir: Path, as_json: bool) -> None:
     all is well, 1 where something is wrong, 4 where there are warnings alone.
     """
     with _traceless():
-        found = [*_as_owner(data_dir), *run(_examined(data_dir, url))]
+        found = run(_examined(data_dir, url))
     if as_json:
         print_json([{"check": f.check, "state": f.state, "said": f.said, "advice": f.advice} for f in found])
     else:
@@ -70,23 +70,25 @@ def _traceless() -> Iterator[None]:
         sys.dont_write_bytecode = before
 
 
+async def _examined(folder: Path, url: str | None) -> list["Finding"]:
+    from sora2api.doctor import examined
+    from sora2api.doctor.aside import aside
+    from sora2api.doctor.outcome import outcome
+
+    return [*await outcome("user", aside(_as_owner, folder)), *await examined(folder, url=url)]
+
+
 def _as_owner(folder: Path) -> list["Finding"]:
     """Where root asks, see what the server's user sees; what is wrong with that."""
     from sora2api.doctor import Finding
 
     try:
         become_owner(folder)
+    except Unreadable as error:
+        return [Finding("user", "wrong", error.message, "Install the program where that user can read it.")]
     except (FileNotFoundError, PermissionError):  # what comes of that is seen by the checks
         return []
-    except (Unreadable, OSError) as error:
-        return [Finding("user", "wrong", str(error), "Install the program where that user can read it.")]
     return []
-
-
-async def _examined(folder: Path, url: str | None) -> list["Finding"]:
-    from sora2api.doctor import examined
-
-    return await examined(folder, url=url)
 
 
 def _show(found: Sequence["Finding"]) -> None:

@@ -9,6 +9,7 @@ import aiohttp
 from yarl import URL
 
 from sora2api.accounts.clock import WallClock
+from sora2api.doctor.aside import aside
 from sora2api.doctor.copy import PATIENCE, Copy
 from sora2api.doctor.finding import Case, Finding, warning, well, wrong
 from sora2api.egress.client import engine_faults
@@ -27,7 +28,7 @@ async def look(case: Case) -> list[Finding]:
     await asyncio.sleep(_MEANWHILE)  # what is watched is what the clock does meanwhile
     if moved := clock.moved():
         return [wrong("own clock", f"This machine's clock was just set by {moved:+.0f} s.", _SET)]
-    ahead = await asyncio.to_thread(_written_ahead, case)
+    ahead = await aside(_written_ahead, case)
     if ahead > _FUTURE:
         return [wrong("own clock", f"The database was written {ahead:.0f} s after what the clock shows now.", _SET)]
     return [well("own clock", "It goes steadily.")]

@@ -15,7 +15,17 @@ from sora2api.settings import FILE, PREFIX, Settings, load, names
 from sora2api.store.database import FILE as DATABASE
 
 _OTHER_VARIABLES: Final = frozenset(
-    {"data_dir", "fault", "key", "old_secret_key", "sandbox_key", "secret_key", "server"}
+    {
+        "data_dir",
+        "fault",
+        "key",
+        "old_secret_key",
+        "old_secret_key_file",
+        "sandbox_key",
+        "secret_key",
+        "secret_key_file",
+        "server",
+    }
 )
 """What else is read from the environment under the settings' prefix."""
 _FILES: Final = 1024

@@ -1,6 +1,5 @@
 """Accounts and proxies in a copy of what the database has of them: to try them is to write down what is learned."""
 
-import asyncio
 import os
 import sqlite3
 import tempfile
@@ -49,7 +48,7 @@ async def copied(case: Case, registry: Registry) -> AsyncIterator[Copy]:
     with tempfile.TemporaryDirectory(dir=memory, prefix="sora2api-doctor-") as name:
         folder = Path(name)
         renewable = await aside(_copy, case, folder)
-        vault = await asyncio.to_thread(lambda: rooted(right_key(case), folder))
+        vault = await aside(lambda: rooted(right_key(case), folder))
         database, sessions = Database(folder / FILE), Sessions()
         try:
             book = AccountBook(database, vault)

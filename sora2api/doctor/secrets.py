@@ -1,6 +1,5 @@
 """The secret key: whether it is the one that the data was sealed with. Unlike at a start, none is made or mended."""
 
-import os
 from secrets import token_bytes
 from typing import Final
 
@@ -8,16 +7,15 @@ from sora2api.doctor.finding import Case, Finding, Unseen, warning, well, wrong
 from sora2api.doctor.looking import reading, there
 from sora2api.store import key_file
 from sora2api.store.database import FILE as DATABASE
-from sora2api.store.secrets import OLD_VARIABLE, VARIABLE, key_of, opens, sample_in
+from sora2api.store.secrets import OLD_VARIABLE, VARIABLE, given_key, key_of, opens, sample_in
 
 _CHECK: Final = "secret key"
 
 
 def look(case: Case) -> list[Finding]:
     sealed = _sealed(case)
-    given = os.environ.get(VARIABLE)
     try:
-        if given:
+        if given := given_key():
             return [_variable(case, key_of(given), sealed)]
         return [_file(case, sealed)]
     except key_file.UnusableKeyFile as error:
@@ -31,8 +29,8 @@ def right_key(case: Case) -> bytes:
     sealed = _sealed(case)
     if sealed is None:
         return token_bytes(32)
-    given = os.environ.get(VARIABLE)
     try:
+        given = given_key()
         names = (key_file.FILE, key_file.NEXT)
         keys = [key_of(given)] if given else [key_file.look(case.folder / name) for name in names]
     except (key_file.UnusableKeyFile, OSError) as error:

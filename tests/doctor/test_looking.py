@@ -123,6 +123,52 @@ def test_what_is_private_and_open_to_others_is_named(patient):
     assert (patient.folder / "secret.key").stat().st_mode & 0o777 == 0o644
 
 
+def test_a_server_that_takes_no_jobs_says_why(patient):
+    with Running("serve", patient.folder, "--disk-reserve", str(1 << 60)) as server:
+        ill = patient.trouble("--url", server.url)
+
+    assert {check: finding["state"] for check, finding in ill.items()} == {"readiness": "wrong"}
+    assert "The disk is nearly full." in ill["readiness"]["said"]
+
+
+def test_dependencies_that_are_too_old_or_too_new_are_named(patient, tmp_path):
+    for name, version in (("aiohttp", "4.0.0"), ("orjson", "1.0")):
+        planted = tmp_path / f"{name}-{version}.dist-info"
+        planted.mkdir()
+        (planted / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+    ill = patient.trouble(PYTHONPATH=str(tmp_path))
+
+    assert {check: finding["state"] for check, finding in ill.items()} == {"dependencies": "wrong"}
+    assert "aiohttp is 4.0.0" in ill["dependencies"]["said"]
+    assert "orjson is 1.0" in ill["dependencies"]["said"]
+
+
+def test_a_check_that_fails_says_so_and_leaves_the_others(patient):
+    with closing(sqlite3.connect(patient.folder / "sora2api.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE accounts SET base_url = 'nowhere'")
+
+    ill = patient.trouble()
+
+    assert {finding["state"] for finding in ill.values()} == {"warning"}
+    assert set(ill) == {"engines", "clock"}
+    assert "This check failed: ValueError." in ill["engines"]["said"]
+
+
+def test_a_refresh_token_is_not_used_up(patient):
+    with closing(socket.create_server(("127.0.0.1", 0))) as renewing:
+        address = f"http://127.0.0.1:{renewing.getsockname()[1]}/token"
+        given = ("--token", "sk-old", "--refresh-token", "rt-once", "--refresh-url", address)
+        patient.run("account", "change", "box", *given)
+
+        ill = patient.trouble()
+
+        assert {check: finding["state"] for check, finding in ill.items()} == {"engines": "warning"}
+        renewing.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody came
+            renewing.accept()
+
+
 @pytest.mark.slow
 def test_what_is_silent_is_not_waited_for(patient):
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:

@@ -40,7 +40,7 @@ all stay as they are, and the log says why.
 
 Two things are no settings, since they must be known before any can be read: the data directory (`--data-dir`, else
 `{PREFIX}DATA_DIR`, else `~/.local/share/sora2api`) and the key by which secrets are sealed (`{PREFIX}SECRET_KEY`, any
-text; else the file `secret.key` in the data directory).
+text, or what is in the file that `{PREFIX}SECRET_KEY_FILE` names; else the file `secret.key` in the data directory).
 
 | setting | default | |
 |---|---|---|

@@ -21,7 +21,7 @@ from sora2api.store import key_file
 from sora2api.store.database import FILE
 from sora2api.store.key_file import FILE as KEY
 from sora2api.store.migrate import NewerDatabase
-from sora2api.store.secrets import VARIABLE, file_key, key_of, opens, sealed_sample
+from sora2api.store.secrets import file_key, given_key, key_of, opens, sealed_sample
 
 Fit = Literal["fits", "wrong", "missing", "not needed"]
 
@@ -142,7 +142,7 @@ def _fit(folder: Path) -> Fit:
     sealed = sealed_sample(folder)
     if sealed is None:
         return "not needed"
-    given = os.environ.get(VARIABLE)
+    given = given_key()
     if given:
         return "fits" if opens(key_of(given), sealed) else "wrong"
     if file_key(folder, sealed) is not None:

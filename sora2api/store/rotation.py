@@ -25,6 +25,7 @@ from sora2api.store.secrets import (
     Secrets,
     WrongSecretKey,
     file_key,
+    given_key,
     key_of,
     opens,
     rooted,
@@ -106,7 +107,7 @@ def begin(folder: Path) -> Rotation | None:
     To be called while `alone`. Blocking.
     """
     sealed = sealed_sample(folder)
-    given, old_given = os.environ.get(VARIABLE), os.environ.get(OLD_VARIABLE)
+    given, old_given = given_key(), given_key(OLD_VARIABLE)
     if given and sealed is not None and opens(key_of(given), sealed):
         if not old_given and not (folder / key_file.FILE).exists():
             raise NoOldKey(

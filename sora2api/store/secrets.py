@@ -21,7 +21,7 @@ from sqlalchemy import Column, Table
 from sora2api.errors import Sora2ApiError
 from sora2api.store import key_file
 from sora2api.store.database import FILE as DATABASE
-from sora2api.store.key_file import FILE
+from sora2api.store.key_file import FILE, UnusableKeyFile
 from sora2api.store.tables import metadata
 
 VARIABLE: Final = "SORA2API_SECRET_KEY"
@@ -46,7 +46,7 @@ class Secrets:
 
     @classmethod
     def open(cls, folder: Path) -> "Secrets":
-        """The key of `SORA2API_SECRET_KEY` (any text), else of the file in *folder*, made at the first start.
+        """The key that is given (`given_key`, any text), else that of the file in *folder*, made at the first start.
 
         Raises `WrongSecretKey` where the database in *folder* was sealed with another one. As long as what this returns
         is in use, the key is not changed; waits while that is being done. Blocking.
@@ -139,9 +139,20 @@ def file_key(folder: Path, sealed: bytes | None) -> bytes | None:
     return coming
 
 
+def given_key(variable: str = VARIABLE) -> str | None:
+    """The key in the *variable*, or in the file that `<variable>_FILE` names, as service managers hand secrets on."""
+    named = os.environ.get(f"{variable}_FILE")
+    if os.environ.get(variable) or not named:
+        return os.environ.get(variable)
+    try:
+        return Path(named).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnusableKeyFile(f"{variable}_FILE names a file that cannot be read: {error}") from error
+
+
 def _key(folder: Path) -> bytes:
     sealed = sealed_sample(folder)
-    given = os.environ.get(VARIABLE)
+    given = given_key()
     if given:
         key = key_of(given)
         if not opens(key, sealed):

@@ -91,6 +91,7 @@ SCENE = (
     "settings set strategy random",
     "settings unset strategy",
     "plugin list",
+    "install-service --user --print",
     "backup {out}/backup.tar --with-key",
     "db current",
     "db check",

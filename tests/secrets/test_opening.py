@@ -44,6 +44,28 @@ def test_a_key_of_the_environment_beside_data_of_the_file_is_refused_with_both_w
         Secrets.open(folder)
 
 
+def test_a_key_may_be_handed_on_as_a_file(tmp_path, monkeypatch):
+    (handed := tmp_path / "handed").write_text("a long random text\n")
+    data = tmp_path / "data"
+    data.mkdir()
+    migrate(data)
+    monkeypatch.setenv("SORA2API_SECRET_KEY_FILE", str(handed))
+    sealed = Secrets.open(data).derived("links")
+    assert not (data / key_file.FILE).exists()
+
+    monkeypatch.delenv("SORA2API_SECRET_KEY_FILE")
+    monkeypatch.setenv("SORA2API_SECRET_KEY", "a long random text")
+
+    assert Secrets.open(data).derived("links") == sealed
+
+
+def test_a_key_that_cannot_be_read_where_it_should_be_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("SORA2API_SECRET_KEY_FILE", str(tmp_path / "nothing"))
+
+    with pytest.raises(UnusableKeyFile, match=r"SORA2API_SECRET_KEY_FILE .*nothing"):
+        Secrets.open(tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"!!!", base64.b64encode(b"short")])
 def test_a_damaged_key_file_is_named(folder, content):
     (folder / key_file.FILE).write_bytes(content)

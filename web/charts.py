@@ -11,6 +11,7 @@ HIGH: Final = 100
 HUES: Final = ("first", "second", "third", "fourth", "fifth")
 """The classes of a chart's series, in this order."""
 _GAP: Final = 0.22
+_DASH: Final = 12
 _STEPS: Final = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
 
@@ -131,12 +132,15 @@ def _columns(values: Sequence[float | None], floors: Sequence[float], top: float
 
 
 def _line(values: Sequence[float | None], top: float) -> str:
-    """Where nothing is known the line has a gap; a value with gaps around it is a dot."""
+    """Where nothing is known the line has a gap; a value with gaps around it is a dash."""
     step = WIDE / max(len(values) - 1, 1)
     drawn, before = [], None
     for at, value in enumerate(values):
         if value is not None:
-            pen = "M" if before is None else "L"
-            drawn.append(f"{pen}{at * step:.0f} {HIGH * (1 - value / top):.1f}{'h0' if before is None else ''}")
+            x, y = at * step, HIGH * (1 - value / top)
+            if before is None and (at + 1 == len(values) or values[at + 1] is None):
+                drawn.append(f"M{min(x, WIDE - _DASH):.0f} {y:.1f}h{_DASH}")
+            else:
+                drawn.append(f"{'M' if before is None else 'L'}{x:.0f} {y:.1f}")
         before = value
     return "".join(drawn)

@@ -73,6 +73,7 @@ def _question(request: web.Request, operation: Operation) -> web.Response:
         "confirm.html",
         question=form.get("ask"),
         confirm=form.get("confirm"),
+        summary=operation.summary,
         wrong="confirmed" in form,
         yes=_YES,
     )

@@ -96,7 +96,7 @@ async def change_password(request: web.Request) -> web.Response:
             changing, chosen(request), address=request[CALLER].address, agent=agent(request)
         )
     except InvalidValue as error:
-        return await _password_page(request, changing, status=error.status, error=error.message)
+        return await _password_page(request, changing, status=error.status, error=error)
     return enter(request, token)
 
 
@@ -143,7 +143,7 @@ async def _login_page(
 
 
 async def _password_page(
-    request: web.Request, changing: Session, *, status: int = 200, error: str | None = None
+    request: web.Request, changing: Session, *, status: int = 200, error: InvalidValue | None = None
 ) -> web.Response:
     default = await request.config_dict[SESSIONS].offers_default(request[CALLER])
     return page(

@@ -24,10 +24,10 @@ def test_bars_stand_upon_one_another():
     assert video == [("60.0", "-60.0"), ("100.0", "-100.0")]
 
 
-def test_a_line_has_a_gap_where_nothing_is_known_and_a_lonely_value_is_a_dot():
+def test_a_line_has_a_gap_where_nothing_is_known_and_a_lonely_value_is_a_dash():
     drawn = charts.lines("Waiting", ["a", "b", "c"], [Series("p50", [2, None, 1])])
 
-    assert drawn.shapes[0].path == f"M0 0.0h0M{WIDE} {HIGH / 2}h0"
+    assert drawn.shapes[0].path == f"M0 0.0h12M{WIDE - 12} {HIGH / 2}h12"
 
 
 def test_a_chart_of_nothing_is_empty():

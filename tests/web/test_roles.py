@@ -7,7 +7,7 @@ from typing import Final, get_args
 
 import httpx2
 import pytest
-from served import Served, token
+from served import PASSWORD, Page, Served, token
 
 from sora2api.auth.users import Role
 from sora2api.web import api
@@ -134,6 +134,10 @@ def call(client: httpx2.Client, name: str, **options: object) -> httpx2.Response
     return client.request(method, re.sub("{[a-z]+}", "nobody", path), **options)
 
 
+def allowed(role: Role) -> set[str]:
+    return {name for name, lowest in LOWEST.items() if RANK[lowest] <= RANK[role]}
+
+
 def test_each_operation_is_known_here():
     assert CALLS.keys() == LOWEST.keys()
 
@@ -142,7 +146,7 @@ def test_each_operation_is_known_here():
 def test_a_key_of_each_role_may_what_that_role_may(served: Served, role: Role):
     may = {name for name in CALLS if call(served.api(role), name).status_code not in REFUSED}
 
-    assert may == {name for name, lowest in LOWEST.items() if RANK[lowest] <= RANK[role]}
+    assert may == allowed(role)
 
 
 def test_nobody_does_anything_without_a_login(served: Served):
@@ -174,6 +178,66 @@ def test_a_page_changes_something_with_its_token(served: Served):
         base_url=f"{served.url}/admin/api/v1", cookies=served.page.client.cookies, trust_env=False
     ) as client:
         assert call(client, "intake.pause", headers=headers).status_code == 200
+
+
+class Visit:
+    """A user of a role, logged in by a browser."""
+
+    def __init__(self, served: Served, role: Role) -> None:
+        given = served.api().post("/users", json={"name": f"the {role}", "role": role}).json()
+        self.page = Page(served.url)
+        asked = self.page.log_in(f"the {role}", given["password"])
+        self.page.post("/password", csrf=token(asked), password=PASSWORD, again=PASSWORD)
+
+    def forms(self) -> set[str]:
+        """The operations that some page has a form for, in the menu's sections."""
+        paths = re.findall(r'href="/admin(/[a-z]*)" data-go', self.page.get("/").text)
+        return {name for path in paths for name in re.findall(r"/admin/do/([a-z_.]+)", self.page.get(path).text)}
+
+
+@pytest.fixture(scope="module", params=["viewer", "operator"])
+def visit(request: pytest.FixtureRequest, served: Served) -> Iterator[tuple[Role, Visit]]:
+    visit = Visit(served, request.param)
+    yield request.param, visit
+    visit.page.client.close()
+
+
+def test_a_session_of_each_role_may_what_that_role_may(served: Served, visit: tuple[Role, Visit]):
+    role, visitor = visit
+    headers = {"x-csrf-token": token(visitor.page.get("/"))}
+    cookies = visitor.page.client.cookies
+    with httpx2.Client(base_url=f"{served.url}/admin/api/v1", cookies=cookies, timeout=30, trust_env=False) as client:
+        may = {name for name in CALLS if call(client, name, headers=headers).status_code not in REFUSED}
+
+    assert may == allowed(role)
+
+
+def test_a_form_does_nothing_that_the_role_may_not(visit: tuple[Role, Visit]):
+    role, visitor = visit
+    csrf = token(visitor.page.get("/"))
+    above = [operation.name for operation in TABLE if operation.changes and operation.name not in allowed(role)]
+
+    sent = {name: visitor.page.post(f"/do/{name}", csrf=csrf, id="nobody").status_code for name in above}
+
+    assert above
+    assert sent == dict.fromkeys(above, 403)
+
+
+def test_pages_have_no_form_that_the_role_may_not_send(visit: tuple[Role, Visit]):
+    role, visitor = visit
+
+    forms = visitor.forms()
+
+    assert bool(forms) == (role == "operator")
+    assert forms <= allowed(role)
+
+
+@pytest.mark.parametrize("path", ["/settings", "/audit", "/users"])
+def test_pages_of_the_administrator_are_refused_to_others(visit: tuple[Role, Visit], path: str):
+    _role, visitor = visit
+
+    assert visitor.page.get(path).status_code == 403
+    assert f'href="/admin{path}"' not in visitor.page.get("/").text
 
 
 def test_what_is_sent_for_the_studio_is_on_record(served: Served):

@@ -131,6 +131,7 @@ async def _planned(desk: Desk, asked: ImportAsked) -> tuple[Plan, Sequence[Outco
 
 
 def _rows(asked: ImportAsked) -> Sequence[Row]:
+    given: Literal["file", "text"] = "file" if asked.file else "text"
     data, form = (asked.file or asked.text).encode(), asked.format
     if not data.strip():
         raise MissingParameter("Send a file, or paste its text.", param="text")
@@ -139,7 +140,10 @@ def _rows(asked: ImportAsked) -> Sequence[Row]:
         if not asked.passphrase:
             raise InvalidValue("The file is sealed: it wants its passphrase.", param="passphrase")
         data, form = opened(envelope, asked.passphrase), "json"
-    return rows(data, form=form, defaults=Defaults(driver=asked.driver, base_url=asked.base_url))
+    try:
+        return rows(data, form=form, defaults=Defaults(driver=asked.driver, base_url=asked.base_url))
+    except InvalidValue as error:
+        raise InvalidValue(error.message, param=error.param or given) from error
 
 
 def _report(outcomes: Sequence[Outcome], *, draft: str | None = None, issued: FirstKey | None = None) -> Report:

@@ -7,6 +7,18 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from sora2api.errors import (
+    AccountUnavailable,
+    BadRequest,
+    DeadlineExceeded,
+    EngineFault,
+    ModeMissing,
+    NetworkFault,
+    PolicyRefusal,
+    QueueTimeout,
+    SubmitUnknown,
+    TaskLost,
+)
 from sora2api.observe.history import timeline
 from sora2api.web import charts, guard
 from sora2api.web.guard import signed_in
@@ -27,6 +39,19 @@ _STAGES: Final = (
     ("made_at", "ended_at", N_("Fetching and storing"), "good"),
 )
 """A task's stages: from which moment to which, and how they are shown."""
+_ADVICE: Final = {
+    PolicyRefusal.code: N_("The same words are refused again: change them, or have another engine make it."),
+    BadRequest.code: N_("Ask for what this engine makes: its words say what it does not take."),
+    EngineFault.code: N_("See the engine's log, then run it again."),
+    NetworkFault.code: N_("See whether the engine runs, then run it again."),
+    TaskLost.code: N_("The engine has forgotten it: run it again."),
+    SubmitUnknown.code: N_("See whether the engine makes it; if not, run it again."),
+    QueueTimeout.code: N_("More accounts or slots shorten the queue; queue_timeout says how long a job may wait."),
+    AccountUnavailable.code: N_("See what keeps that account from working, then run it again."),
+    DeadlineExceeded.code: N_("Ask for less at once, or run it again when the engine is less busy."),
+    ModeMissing.code: N_("Install its plugin again, then run it again."),
+}
+"""What can be done about a job that failed so."""
 
 
 def routes() -> list[web.AbstractRouteDef]:
@@ -75,6 +100,7 @@ async def show_one(request: web.Request) -> web.Response:
         whole=found,
         job=found.job,
         now=now,
+        advice=None if found.job.error is None else _ADVICE.get(found.job.error.code),
         line=charts.timeline(list(_spans(found)), now=now),
         moments=timeline(msgspec.structs.replace(found.history, calls=())),
         calls_made=[call for at, call in enumerate(calls) if call.code or at >= len(calls) - _CALLS],

@@ -19,6 +19,7 @@ class OpenAISettings(Struct, frozen=True, kw_only=True):
             title="Dialect",
             description=f"What the engine is: auto (it is asked), or one of {', '.join(DIALECTS)}.",
             examples=["auto", *DIALECTS],
+            pattern=f"^({'|'.join(['auto', *DIALECTS])})$",
         ),
     ] = "auto"
     image_model: Annotated[
@@ -67,9 +68,6 @@ class OpenAISettings(Struct, frozen=True, kw_only=True):
 def settings_of(given: Mapping[str, Any]) -> OpenAISettings:
     """Read an account's settings; raise `InvalidValue` where they are wrong."""
     try:
-        settings = msgspec.convert(given, OpenAISettings, strict=False)
+        return msgspec.convert(given, OpenAISettings, strict=False)
     except msgspec.ValidationError as exc:
         raise InvalidValue(f"The account's settings are not valid: {exc}.", param="settings") from exc
-    if settings.dialect != "auto" and settings.dialect not in DIALECTS:
-        raise InvalidValue(f"There is no dialect {settings.dialect!r}.", param="dialect")
-    return settings

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
-from sora2api.doctor.finding import Case, Finding, warning, well, wrong
+from sora2api.doctor.finding import Case, Finding, Unseen, warning, well, wrong
 from sora2api.doctor.looking import Unopened, reading
+from sora2api.doctor.secrets import right_key
 from sora2api.errors import InvalidValue
 from sora2api.settings import FILE, PREFIX, Settings, load, names
 from sora2api.store.database import FILE as DATABASE
+from sora2api.store.secrets import Secrets
 
 _OTHER_VARIABLES: Final = frozenset(
     {
@@ -52,13 +54,26 @@ def configured(folder: Path) -> tuple[Settings, Finding]:
 
 
 def _chosen(path: Path) -> dict[str, Any]:
-    """Those of the database; none where it cannot be read, which is told elsewhere."""
+    """Those of the database, without what cannot be read or unsealed: that is told elsewhere."""
     try:
         with reading(path) as connection:
-            rows = connection.execute("SELECT name, value FROM settings").fetchall()
+            connection.row_factory = sqlite3.Row
+            rows = [dict(row) for row in connection.execute("SELECT * FROM settings")]
     except (Unopened, sqlite3.Error):
         return {}
-    return {name: msgspec.json.decode(value) for name, value in rows}
+    sealed = {row["name"]: row["sealed"] for row in rows if row.get("sealed") is not None}
+    plain = {row["name"]: row["value"] for row in rows if row["name"] not in sealed}
+    return {name: msgspec.json.decode(value) for name, value in (plain | _unsealed(path.parent, sealed)).items()}
+
+
+def _unsealed(folder: Path, sealed: dict[str, bytes]) -> dict[str, str]:
+    if not sealed:
+        return {}
+    try:
+        vault = Secrets(right_key(folder))
+    except Unseen:
+        return {}
+    return {name: vault.unseal(value) for name, value in sealed.items()}
 
 
 def look_at_limits(_case: Case) -> list[Finding]:

@@ -48,7 +48,7 @@ async def copied(case: Case, registry: Registry) -> AsyncIterator[Copy]:
     with tempfile.TemporaryDirectory(dir=memory, prefix="sora2api-doctor-") as name:
         folder = Path(name)
         renewable = await aside(_copy, case, folder)
-        vault = await aside(lambda: rooted(right_key(case), folder))
+        vault = await aside(lambda: rooted(right_key(case.folder), folder))
         database, sessions = Database(folder / FILE), Sessions()
         try:
             book = AccountBook(database, vault)
@@ -83,19 +83,20 @@ def _copy(case: Case, folder: Path) -> frozenset[str]:
         if there(source):
             with reading(source) as original:
                 _fill(copy, original)
-        held = copy.execute("SELECT id FROM accounts WHERE refresh_token IS NOT NULL").fetchall()
+        held = "SELECT id FROM accounts WHERE refresh_token IS NOT NULL AND refresh_url IS NOT NULL"
+        renewable = frozenset(row[0] for row in copy.execute(held))
         # A refresh token can be good for one use, which is the server's.
         copy.execute("UPDATE accounts SET refresh_token = NULL")
         # What was found dead may be alive by now.
         copy.execute("UPDATE proxies SET down = NULL, down_at = NULL")
         copy.commit()
-    return frozenset(row[0] for row in held)
+    return renewable
 
 
 def _fill(copy: sqlite3.Connection, original: sqlite3.Connection) -> None:
     for table in _COPIED:
-        there = {row[0] for row in original.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
-        names = [column.name for column in table.columns if column.name in there]
+        known = {row[0] for row in original.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
+        names = [column.name for column in table.columns if column.name in known]
         if not names:
             continue
         # all names are our own

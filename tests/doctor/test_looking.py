@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import ran, told
-from doctor.patients import Patient
+from doctor.patients import Patient, free_port
 from running import Running
 
 
@@ -101,6 +101,19 @@ def test_an_older_database_is_said_to_be_brought_up(patient):
     assert "sora2api db upgrade" in ill["database"]["advice"]
 
 
+def test_a_default_proxy_that_is_dead_or_none(patient):
+    patient.run("settings", "set", "default_proxy", f"http://me:my-password@127.0.0.1:{free_port()}")
+    ill = patient.trouble()
+    assert {check: finding["state"] for check, finding in ill.items()} == {"proxies": "wrong", "engines": "wrong"}
+    assert "my-password" not in str(ill)
+
+    patient.run("settings", "set", "default_proxy", "nowhere")
+    assert "'nowhere'" in patient.trouble()["proxies"]["said"]
+
+    patient.run("settings", "unset", "default_proxy")
+    assert patient.trouble() == {}
+
+
 def test_settings_that_the_server_would_not_take(patient):
     patient.configure("prot = 8000")
     ill = patient.trouble(SORA2API_STRATEGEM="random")
@@ -178,11 +191,8 @@ def test_what_is_silent_is_not_waited_for(patient):
 
         ill = patient.trouble("--url", address)
 
-        assert {check for check, finding in ill.items() if finding["state"] == "wrong"} == {
-            "port",
-            "proxies",
-            "engines",
-        }
+        wrong = {check for check, finding in ill.items() if finding["state"] == "wrong"}
+        assert wrong == {"port", "proxies", "engines"}
 
 
 def test_people_get_a_line_a_check(patient):

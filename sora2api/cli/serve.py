@@ -72,12 +72,20 @@ async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
             registry = await asyncio.to_thread(
                 discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
             )
-            async with assembled(
-                folder=folder, loaded=loaded, database=database, registry=registry, hosts=sockets.hosts(passed)
-            ) as server:
-                reload_ = partial(reload, server, folder, given)
-                async with manager.watched(partial(_status, server)), _reloading(manager, asked, reload_):
-                    await _answer(server, passed, asked.stop, manager, as_json=as_json)
+            async with (
+                assembled(
+                    folder=folder, loaded=loaded, database=database, registry=registry, hosts=sockets.hosts(passed)
+                ) as server,
+                manager.watched(partial(_status, server)),
+                _answering(server, passed, asked.stop) as url,
+            ):
+                if asked.stop.is_set():
+                    return
+                manager.tell(READY=1)
+                _announce(server, url, as_json=as_json)
+                async with _reloading(manager, asked, partial(reload, server, folder, given)):
+                    await asked.stop.wait()
+                manager.tell(STOPPING=1)
 
 
 @asynccontextmanager
@@ -89,10 +97,9 @@ async def _opened(folder: Path, manager: ServiceManager) -> AsyncIterator[Databa
         yield database
 
 
-async def _answer(
-    server: "Server", passed: Sequence[socket], stop: asyncio.Event, manager: ServiceManager, *, as_json: bool
-) -> None:
-    """Answer requests until *stop*."""
+@asynccontextmanager
+async def _answering(server: "Server", passed: Sequence[socket], stop: asyncio.Event) -> AsyncIterator[str]:
+    """Answer requests within this context, at the URL that it gives once the server is ready, or shall stop."""
     from aiohttp import web
 
     settings = server.parts.base.settings
@@ -103,7 +110,7 @@ async def _answer(
         shutdown_timeout=settings.shutdown_timeout,
         lingering_time=_LINGERING,
     )
-    newcomers = sockets.Newcomers(runner)
+    newcomers = sockets.Newcomers(runner) if passed else None
     await runner.setup()
     try:
         if passed:  # who waits there since before the start is not told that it is starting
@@ -111,13 +118,9 @@ async def _answer(
         url = await sockets.listen(runner, passed, settings.host, settings.port)
         if not passed:
             await _until_ready(server, stop)
-        if not stop.is_set():
-            manager.tell(READY=1)
-            _announce(server, url, as_json=as_json)
-        await stop.wait()
+        yield url
     finally:
-        manager.tell(STOPPING=1)
-        if passed:
+        if newcomers is not None:
             await newcomers.last()
         server.jobs.drain()
         await runner.cleanup()

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -110,9 +111,13 @@ def check_seen(program: Program) -> None:
     """That a service of the system's, which runs as another user, finds and may read *program*."""
     for file in program.files:
         _check_place(file)
-        closed = next((part for part in (file, *file.parents) if not part.stat().st_mode & 0o005), None)
+        closed = next((part for part in (file, *file.parents) if not _open_to_all(part)), None)
         if closed is not None:
             raise UnfitPlace(f"Others than its owner cannot read {closed}, so no service can run the program there.")
+
+
+def _open_to_all(path: Path) -> bool:
+    return bool(path.stat().st_mode & (stat.S_IXOTH if path.is_dir() else stat.S_IROTH))
 
 
 def _check_place(path: Path) -> None:

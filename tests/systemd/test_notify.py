@@ -40,6 +40,10 @@ def manager(tmp_path):
         yield manager
 
 
+def watched_from(address, url):
+    return httpx2.get(f"{url}/metrics", headers={"X-Forwarded-For": address}, timeout=60).status_code
+
+
 def test_a_server_tells_of_its_start_its_work_its_reloads_and_its_end(tmp_path, capfd):
     folder, log = tmp_path / "data", []
 
@@ -55,20 +59,24 @@ def test_a_server_tells_of_its_start_its_work_its_reloads_and_its_end(tmp_path, 
         assert int(begun[0]["EXTEND_TIMEOUT_USEC"]) >= 30_000_000
         assert manager.until("WATCHDOG")[-1]["STATUS"] == "0 jobs in flight, 0 tasks waiting for an account"
 
-        (folder / FILE).write_text('log_format = "json"\nchat_video = "html"\nqueue_limit = 7\n')
+        assert watched_from("8.8.8.8", server.url) != 200
+        allowed = 'trusted_proxies = ["127.0.0.1"]\nmonitor_allow = ["8.8.8.0/24"]\n'
+        (folder / FILE).write_text(f'{allowed}log_format = "json"\nqueue_limit = 7\n')
         server.signal(signal.SIGHUP)
         assert 0 < int(manager.until("RELOADING")[-1]["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
         manager.until("READY")
         (line,) = until(lambda: said('"reloaded"'))
-        assert '"changed": "log_format,chat_video", "wait_for_restart": "queue_limit"' in line
+        assert '"changed": "trusted_proxies,log_format,monitor_allow", "wait_for_restart": "queue_limit"' in line
 
-        (folder / FILE).write_text("log_level = 'loud'\nchat_video = 'link'\n")
+        assert watched_from("8.8.8.8", server.url) == 200
+
+        (folder / FILE).write_text("log_level = 'loud'\n")
         server.signal(signal.SIGHUP)
         manager.until("RELOADING")
         manager.until("READY")
         (line,) = until(lambda: said('"not reloaded"'))
         assert "The setting log_level (file) is wrong" in line
-        assert httpx2.get(f"{server.url}/healthz").status_code == 200
+        assert watched_from("8.8.8.8", server.url) == 200
 
         assert server.stop() == 0
         assert manager.until("STOPPING")[-1] == {"STOPPING": "1"}

@@ -44,5 +44,11 @@ def test_the_single_file_serves_and_makes_a_video_where_nothing_is_installed(tmp
             content = client.get(f"/v1/videos/{video['id']}/content").content
             panel = client.get("/admin/", follow_redirects=True)
 
+    unpacked = {"HOME": str(tmp_path / "home"), "PEX_ROOT": str(tmp_path / "unpacked")}
+    command = [bare, "-I", file, "install-service", "--print"]
+    unit = subprocess.run(command, env=os.environ | unpacked, capture_output=True, text=True, check=True).stdout
+
+    assert f"\nExecStart={bare} {file} serve --data-dir /var/lib/sora2api\n" in unit
+    assert "\nCacheDirectory=sora2api\nEnvironment=PEX_ROOT=%C/sora2api\n" in unit
     assert b"ftyp" in content[:16]
     assert panel.status_code == 200

@@ -15,7 +15,7 @@ from sora2api.web.sentences import meaning, say
 from sora2api.web.words import LANGUAGE, LANGUAGES, SENTENCE, SOURCE
 
 ROOT = Path(__file__).parents[2]
-UNSEEN = {"api", "cli", "sandbox", "store", "metrics.py", "monitoring.py"}
+UNSEEN = {"api", "cli", "doctor", "sandbox", "store", "metrics.py", "monitoring.py"}
 """What speaks to clients of the API and of the metrics, at the command line, or is an engine."""
 
 OTHERS = [language for language in LANGUAGES if language != SOURCE]

@@ -149,5 +149,5 @@ def test_the_list_says_why_an_account_is_set_aside(folder):
 def test_the_new_key_is_shown_though_the_engine_does_not_answer(tmp_path):
     added = told("add", "--driver", "openai", "--base-url", "http://127.0.0.1:1/v1", folder=tmp_path)
 
-    assert added["trouble"].startswith("connect_fault: ")
+    assert added["trouble"].startswith("engine_unreachable: ")
     assert added["issued"]["key"]

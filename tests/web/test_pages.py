@@ -173,7 +173,7 @@ def test_lengths_of_time_are_told_roughly(seconds, expected):
 async def test_the_shell_keeps_its_weight(browser):
     await browser.settle_in()
 
-    assert len((await browser.get(INSIDE)).content) < HTML
+    assert len((await browser.get(INSIDE)).text.encode()) < HTML
 
 
 def test_styles_and_scripts_keep_their_weight():

@@ -16,7 +16,7 @@ from sora2api.store.database import FILE
 from sora2api.store.migrate import migrate
 
 SAID = f"error: The database is at revision 9999; this program knows up to {HEAD}: use the version that made it,"
-NO_DATABASE = {"sandbox"}
+NO_DATABASE = {"install-service", "sandbox"}
 """Commands with a data directory that do not open its database."""
 
 

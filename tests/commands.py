@@ -14,7 +14,7 @@ PATIENCE: Final = 90.0
 
 def started(*command: str, cwd: Path = Path(), **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "sora2api", *command],
+        ["env", "--default-signal=INT", sys.executable, "-m", "sora2api", *command],  # a job of a shell's ignores it
         cwd=cwd,
         env=os.environ | environment,
         stdin=subprocess.DEVNULL,

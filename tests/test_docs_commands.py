@@ -123,6 +123,7 @@ class Scene:
             r"sk-…|sk-your-token": "sk-sandbox",
             r"socks5h://user:password@10\.0\.0\.7:1080": "http://127.0.0.1:9",
             r"/srv/": f"{self.rig.folder}/",
+            r"ssh new-machine ": f"SORA2API_DATA_DIR={self.rig.folder}/moved ",
             r"video_\w*…": self.job,
             r"req_…": self.request,
             r"we_…": self.endpoint,

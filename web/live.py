@@ -109,7 +109,9 @@ class _Page:
 
     def _now(self) -> Mapping[str, int]:
         office = self._office
-        return {**office.news.now(), "jobs": office.jobs.changes, "requests": office.requests.changes}
+        news = office.news.now()
+        accounts = news.get("accounts", 0) + office.accounts.changes
+        return {**news, "accounts": accounts, "jobs": office.jobs.changes, "requests": office.requests.changes}
 
     def _glance(self, job_id: str) -> Glance | None:
         job = self._office.jobs.live(job_id)

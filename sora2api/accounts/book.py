@@ -122,6 +122,8 @@ class AccountBook:
         self._vault = vault
         self._accounts: dict[str, Account] = {}
         self._listeners: list[Listener] = []
+        self.changes = 0
+        """Grows as accounts change, by what the server finds out too; not by its merely looking at them."""
         self._loading = asyncio.Lock()
         self._meanwhile: list[tuple[str, dict[str, Any]]] = []
         """The changes committed while a load reads."""
@@ -199,6 +201,8 @@ class AccountBook:
                 self._tell(before, account)
 
     def _tell(self, before: Account | None, account: Account) -> None:
+        if before is None or msgspec.structs.replace(before, checked_at=account.checked_at) != account:
+            self.changes += 1
         for listener in self._listeners:
             listener(before, account)
 

@@ -32,9 +32,12 @@ async def _discovered(folder: Path) -> Registry:
     async with open_state(folder) as database:
         settings = (await load_settings(folder, database)).settings
     logging.disable(logging.WARNING)  # what is set aside is about to be listed
-    return await asyncio.to_thread(
-        discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
-    )
+    try:
+        return await asyncio.to_thread(
+            discover, folder=plugins_folder(folder, settings), disabled=settings.disabled_plugins
+        )
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _standing(plugin: Plugin) -> str:

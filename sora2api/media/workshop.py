@@ -125,6 +125,9 @@ class _Pool:
         except BrokenProcessPool:
             self._give_up()
             raise
+        except OSError as error:  # it breaks at this moment: its pipes are closed before it says so
+            self._give_up()
+            raise BrokenProcessPool("The workers cannot be started.") from error
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         future.add_done_callback(self._look)

@@ -142,9 +142,9 @@ def test_files_that_come_and_go_meanwhile_are_in_it_or_named(folder, tmp_path):
 
 def test_a_write_that_is_not_committed_is_not_in_it_and_holds_nothing_up(run, folder, file, target):
     with closing(sqlite3.connect(folder / FILE, isolation_level=None)) as writer:
-        writer.execute("INSERT INTO settings VALUES ('committed', '1')")
+        writer.execute("INSERT INTO settings (name, value) VALUES ('committed', '1')")
         writer.execute("BEGIN IMMEDIATE")
-        writer.execute("INSERT INTO settings VALUES ('open', '1')")
+        writer.execute("INSERT INTO settings (name, value) VALUES ('open', '1')")
         run(folder, "backup", file)
     run(target, "restore", file)
 

@@ -60,7 +60,7 @@ def test_a_429_without_a_time_is_sat_out_for_half_a_minute(day):
     (account,) = day.rig.run("account", "list")
 
     assert 20 < account["rests_until"] - time.time() <= 30
-    assert "box rests" in waiting["waiting_for"]
+    assert "No tasks go to box for" in waiting["waiting_for"]
 
     day.rig.run("account", "enable", "box")
     day.completed(job)

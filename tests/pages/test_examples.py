@@ -24,6 +24,8 @@ PATIENCE = 300
 MARK = "=== the next block ==="
 STATUSES = 'curl() { command curl -w "%{stderr}status %{http_code}\\n" "$@"; }\n'
 """What has each request's status told beside its reply."""
+DELIVERIES = 'curl -s $V1/webhook_endpoints/$ENDPOINT/deliveries -H "$AUTH"'
+"""A reader is slower than what it tells of."""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,7 @@ def pages(server, hooks, tmp_path_factory) -> tuple[list[Shown], Ran]:
         ADDRESS: server.url,
         "curl -s -o lamp.png https://example.com/lamp.png": "cp given.png lamp.png",
         "https://example.com/hooks/sora": hooks.url,
+        DELIVERIES: f"until {DELIVERIES} | grep -q delivered; do sleep 0.1; done\n{DELIVERIES}",
     }
     return shown, Ran(shown, tmp_path_factory.mktemp("page"), instead)
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import httpx2
+from commands import told
 from running import Running
 from served import PASSWORD, Page, Served, token
 
@@ -76,6 +77,19 @@ def test_a_page_is_told_how_its_jobs_go_and_that_they_have_ended(served: Served)
 
     assert {glance["id"] for glance in glances} == {job}
     assert percents == sorted(percents)
+
+
+def test_a_page_is_told_what_the_server_finds_out_of_an_account(tmp_path: Path):
+    state = ("--data-dir", str(tmp_path / "data"))
+    given = ("--driver", "openai", "--token", "sk-sandbox", "--set", "dialect=sandbox")
+    with Running("sandbox", tmp_path / "engine") as engine, Running("serve", tmp_path / "data") as server:
+        page = Page(server.url)
+        with closing(page.client):
+            page.settle_in()
+            with listening(page) as listener:
+                told("account", "add", "--base-url", f"{engine.url}/v1", *given, *state)
+                while not told("account", "list", *state)[0]["checked_at"]:
+                    listener.told_of("accounts")
 
 
 def test_changes_that_come_together_are_told_together(served: Served):

@@ -27,7 +27,9 @@ export function show(fresh) {
 export async function refresh(concerned) {
   const parts = [...document.querySelectorAll("[data-live]")].filter(concerned);
   if (!parts.length) return;
-  const fresh = await read(location.href, { unasked: true });
+  const address = location.href;
+  const fresh = await read(address, { unasked: true });
+  if (address !== location.href) return; // another state of the page has come meanwhile
   for (const part of parts) {
     const next = fresh.getElementById(part.id);
     if (!next || !part.isConnected) continue;

@@ -7,6 +7,8 @@ import httpx2
 import pytest
 from rig import Rig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rig(tmp_path) -> Iterator[Rig]:

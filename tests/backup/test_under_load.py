@@ -16,6 +16,8 @@ import pytest
 from commands import until
 from rig import Rig
 
+pytestmark = pytest.mark.slow
+
 VIDEO, STORYBOARD = "rain on a roof", "[1.0s]a cat jumps [1.0s]a cat lands"
 SHOTS = ("a cat jumps", "a cat lands")
 
@@ -120,7 +122,6 @@ def in_flight(rig: Rig) -> list[str]:
     return [*jobs, rig.ask("a picture", model="sora-image")]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_backup_taken_under_load_restores_to_a_server_that_finishes_every_job(rig):
     jobs = in_flight(rig)

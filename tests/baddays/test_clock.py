@@ -14,6 +14,7 @@ HOUR = 3600
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.slow,
     pytest.mark.skipif(LIBRARY is None, reason="libfaketime (Debian's package faketime) is not installed"),
     pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["ahead", "back"]),
 ]

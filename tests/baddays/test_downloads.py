@@ -5,6 +5,8 @@ from io import BytesIO
 import av
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CONTENT = {"method": "GET", "path": "/v1/videos/*/content"}
 HTML = {"Content-Type": "text/html"}
 
@@ -44,7 +46,6 @@ def test_a_video_is_fetched_until_it_is_whole(day, name):
     day.settled(creates=1, says=(said,))
 
 
-@pytest.mark.slow
 def test_a_video_is_not_given_up_while_its_account_is_not_let_in(rig, bad_day):
     rig.start_sandbox("--delay", "0.5")
     rig.connect()

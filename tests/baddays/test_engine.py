@@ -6,11 +6,12 @@ import pytest
 from baddays.settling import BadDay, types, until
 from rig import KEY
 
+pytestmark = pytest.mark.slow
+
 SUBMIT = {"method": "POST", "path": "/v1/videos"}
 LATE = "sk-other"
 
 
-@pytest.mark.slow
 def test_an_engine_that_is_killed_and_comes_back_finishes_what_it_had_and_takes_what_waited(rig):
     rig.start_sandbox("--delay", "2")
     rig.connect("--set", "dialect=sandbox")
@@ -29,7 +30,6 @@ def test_an_engine_that_is_killed_and_comes_back_finishes_what_it_had_and_takes_
     day.settled(says=("poll failed .*code=engine_unreachable",))
 
 
-@pytest.mark.slow
 def test_when_all_accounts_rest_jobs_wait_for_the_first_that_is_back(rig):
     rig.start_sandbox("--delay", "0.5", "--key", KEY, "--key", LATE)
     rig.connect("--set", "dialect=sandbox")
@@ -51,7 +51,6 @@ def test_when_all_accounts_rest_jobs_wait_for_the_first_that_is_back(rig):
     day.settled(creates=2, says=("account set aside .*account=box", "account set aside .*account=late"))
 
 
-@pytest.mark.slow
 def test_a_rejected_submit_goes_to_another_account_at_once(rig):
     rig.start_sandbox("--delay", "0.5", "--key", KEY, "--key", LATE)
     rig.connect("--set", "dialect=sandbox")

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 KILL = Path(__file__).parents[2] / "bench" / "kill.py"
 ROUNDS = 30
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(420)
 def test_thirty_kills_lose_no_job_and_make_none_twice(tmp_path):
     command = [sys.executable, str(KILL), str(ROUNDS), "--folder", str(tmp_path)]

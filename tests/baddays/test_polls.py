@@ -5,6 +5,8 @@ import pytest
 from baddays.settling import types, until
 from rig import KEY
 
+pytestmark = pytest.mark.slow
+
 POLL = {"method": "GET", "path": "/v1/videos/*"}
 LIST = {"method": "GET", "path": "/v1/videos"}
 
@@ -22,7 +24,6 @@ def vanish(day, job: str) -> None:
     httpx2.delete(path, headers={"Authorization": f"Bearer {KEY}"}, timeout=30).raise_for_status()
 
 
-@pytest.mark.slow
 def test_a_poll_may_fail_in_every_way_before_it_succeeds(day):
     for fault in (
         {"status": 500, "body": {"error": {"message": "oops"}}},
@@ -41,7 +42,6 @@ def test_a_poll_may_fail_in_every_way_before_it_succeeds(day):
     day.settled(creates=1, says=("poll failed .*code=engine_fault", "poll failed .*code=network_fault"))
 
 
-@pytest.mark.slow
 def test_an_error_without_a_video_is_not_the_end_of_a_task(day):
     day.rig.misbehave(**POLL, status=200, body={"error": {"message": "database is locked"}}, times=2)
     day.completed(day.begin())
@@ -81,7 +81,6 @@ def test_a_list_that_misses_a_task_once_does_not_lose_it(day):
     day.settled(creates=3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("slowness", [{"delay": 1.0}, {"pause": 1.0}], ids=["headers", "body"])
 def test_a_slow_poll_is_waited_for(day, slowness):
     day.rig.misbehave(**POLL, **slowness)
@@ -104,7 +103,6 @@ def test_a_task_that_vanishes_fails_its_job_as_lost(day):
     day.settled(creates=1, says=("job ended .*code=task_lost",))
 
 
-@pytest.mark.slow
 def test_a_task_that_vanishes_beside_others_takes_none_of_them_along(day):
     day.rig.misbehave(**LIST, change={"status": "in_progress"}, times=3)
     lost, *others = (day.begin() for _ in range(3))
@@ -116,7 +114,6 @@ def test_a_task_that_vanishes_beside_others_takes_none_of_them_along(day):
     day.settled(creates=3, says=("job ended .*code=task_lost",))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["disable", "remove"])
 def test_an_account_that_goes_sees_its_tasks_to_their_end(rig, way, bad_day):
     rig.start_sandbox("--delay", "2.5", "--key", KEY, "--key", "sk-other")
@@ -137,7 +134,6 @@ def test_an_account_that_goes_sees_its_tasks_to_their_end(rig, way, bad_day):
     assert rig.rows("SELECT engine FROM jobs ORDER BY created_at DESC LIMIT 1") == [("other",)]
 
 
-@pytest.mark.slow
 def test_a_lost_task_is_made_again_where_that_costs_nothing(rig, bad_day):
     rig.start_sandbox("--delay", "1")
     rig.connect("--set", "dialect=sandbox", "--remake-lost")
@@ -151,7 +147,6 @@ def test_a_lost_task_is_made_again_where_that_costs_nothing(rig, bad_day):
     day.settled(creates=2, says=("task tried again .*code=task_lost",))
 
 
-@pytest.mark.slow
 def test_a_task_in_a_state_that_nobody_knows_ends_with_its_job_s_deadline(rig, bad_day):
     rig.start_sandbox("--delay", "0.5")
     rig.connect("--set", "dialect=sandbox")

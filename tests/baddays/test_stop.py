@@ -9,6 +9,8 @@ import httpx2
 import pytest
 from baddays.settling import BadDay, until
 
+pytestmark = pytest.mark.slow
+
 JOBS, STREAMS = 200, 50
 WITHIN = 10.0
 
@@ -28,7 +30,6 @@ def not_ready(url: str) -> bool:
         return True
 
 
-@pytest.mark.slow
 def test_a_stop_ends_streams_cleanly_and_the_next_start_goes_on_with_all_jobs(rig):
     rig.start_sandbox("--delay", "4")
     rig.connect("--set", "dialect=sandbox", video_slots=64)

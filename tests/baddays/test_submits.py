@@ -6,6 +6,8 @@ from email.utils import formatdate
 import pytest
 from baddays.settling import types, until
 
+pytestmark = pytest.mark.slow
+
 SUBMIT = {"method": "POST", "path": "/v1/videos"}
 
 
@@ -52,7 +54,6 @@ def test_a_429_is_sat_out_for_as_long_as_it_says(day, form):
     day.settled(creates=1, says=("account set aside .*code=engine_rate_limited",))
 
 
-@pytest.mark.slow
 def test_a_429_without_a_time_is_sat_out_for_half_a_minute(day):
     day.rig.misbehave(**SUBMIT, status=429, body={"error": {"message": "slow down"}})
     job = day.begin()
@@ -76,14 +77,12 @@ def test_a_500_is_tried_again_since_it_says_that_nothing_was_taken(day):
     day.settled(creates=1, says=("task tried again .*code=engine_fault",))
 
 
-@pytest.mark.slow
 def test_a_503_lets_the_account_rest_and_is_tried_again(day):
     day.rig.misbehave(**SUBMIT, status=503, headers={"Retry-After": "1"}, body="<html>busy</html>")
     day.completed(day.begin())
     day.settled(creates=1, says=("account set aside .*code=engine_busy",))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("slowness", [{"delay": 1.2}, {"pause": 1.2}], ids=["headers", "body"])
 def test_a_slow_answer_is_waited_for(day, slowness):
     day.rig.misbehave(**SUBMIT, **slowness)
@@ -93,7 +92,6 @@ def test_a_slow_answer_is_waited_for(day, slowness):
     day.settled(creates=1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("slowness", [{"delay": 2.5}, {"pause": 2.5}], ids=["headers", "body"])
 def test_a_task_whose_answer_takes_too_long_is_found_in_the_list(day, slowness):
     day.rig.misbehave(**SUBMIT, **slowness)
@@ -140,7 +138,6 @@ def test_three_submits_reset_at_once_are_found_each_as_its_own(day):
     day.settled(creates=3, says=("answer lost",))
 
 
-@pytest.mark.slow
 def test_an_engine_that_fails_in_a_row_is_left_alone_for_a_while_and_comes_back_by_itself(day):
     day.rig.misbehave(**SUBMIT, status=500, times=4)
     job = day.begin()

@@ -7,6 +7,8 @@ from axe_playwright_python.async_playwright import Axe
 from browsing import Open, Panel, Watched
 from playwright.async_api import Page, expect
 
+pytestmark = pytest.mark.slow
+
 GRAVE = ("serious", "critical")
 KB = 1024
 PAGE, STYLE, SCRIPT = r"/admin/[a-z]*$", r"\.css$", r"\.js$"
@@ -53,7 +55,6 @@ async def test_every_section_is_open_to_all(open_page: Open, panel: Panel, theme
         assert await barriers(page) == [], path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("theme", "width"), [("light", 380), ("dark", 1280)])
 async def test_every_page_within_a_section_is_open_to_all(pages: Watched, panel: Panel, theme: str, width: int):
     pages.expected = ("404",)

@@ -17,6 +17,8 @@ from rig import Rig
 from sora2api.cli import main
 from sora2api.store.database import FILE
 
+pytestmark = pytest.mark.slow
+
 SERVERS = {"serve", "sandbox"}
 """Those that run until they are stopped; their one line of JSON is what every test of a server reads."""
 NO_DATA = {"completion"}

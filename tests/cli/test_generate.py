@@ -17,6 +17,8 @@ from commands import ran, started, told, until
 from rig import Rig
 from running import Running
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("--size", "160x96", "--seconds", "1", "--model", "sora-video")
 NAME = "a-heron-over-the-lake.mp4"
 PROMPT = "A heron, over the lake"

@@ -8,6 +8,8 @@ import av
 import httpx2
 import pytest
 
+pytestmark = pytest.mark.slow
+
 STORYBOARD = "[1.0s]a cat jumps [1.0s]a cat lands [1.0s]a cat runs"
 FIVE = ("rain, number 1", "rain, number 2", "the very same words", "the very same words", STORYBOARD)
 WITHOUT_SHOTS = ("--without", "shots")

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from rig import Rig
 
+pytestmark = pytest.mark.slow
+
 STORYBOARD = "[1.0s]a cat jumps [1.0s]a cat lands"
 AT_ONCE = 3.0
 

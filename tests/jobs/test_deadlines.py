@@ -8,6 +8,8 @@ from rig import Rig
 from sora2api.errors import InvalidValue
 from sora2api.settings import load
 
+pytestmark = pytest.mark.slow
+
 
 def begin(rig: Rig, **fields: object) -> str:
     body = {"model": "sora-video", "prompt": "a pier", "size": "160x96", "seconds": 1, **fields}
@@ -42,7 +44,6 @@ def test_a_job_that_takes_too_long_fails_and_its_task_is_stopped_at_the_engine(r
     assert rig.unsettled() is None
 
 
-@pytest.mark.slow
 def test_the_slot_is_held_until_an_engine_that_cannot_stop_has_really_ended(rig):
     rig.start_sandbox("--delay", "5", "--without", "cancel")
     rig.connect(video_slots=1)
@@ -78,7 +79,6 @@ def test_time_that_passes_while_no_server_runs_counts(rig):
     assert rig.creates() == 1
 
 
-@pytest.mark.slow
 def test_what_an_engine_made_while_no_server_ran_is_fetched_though_its_deadline_has_passed(rig):
     rig.start_sandbox("--delay", "1")
     rig.connect()
@@ -112,7 +112,6 @@ def test_an_image_that_is_waited_for_ends_by_its_deadline(rig):
     assert reply.json()["error"]["code"] == "deadline_exceeded", reply.text
 
 
-@pytest.mark.slow
 def test_waiting_for_an_account_does_not_count(rig):
     rig.start_sandbox("--delay", "2")
     rig.connect(video_slots=1)

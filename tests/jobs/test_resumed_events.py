@@ -11,6 +11,8 @@ import httpx2
 import pytest
 from rig import Rig
 
+pytestmark = pytest.mark.slow
+
 STORYBOARD = "[1.0s]a cat jumps [1.0s]a cat lands [1.0s]a cat runs"
 PASSING = ("progress", "waiting")
 
@@ -99,7 +101,6 @@ def test_no_event_is_missed_and_none_comes_twice(rig, way):
     assert reader.milestones[-1][1]["status"] == "completed"
 
 
-@pytest.mark.slow
 def test_each_place_in_the_events_of_a_job_that_is_over_can_be_gone_on_from(rig):
     rig.start_sandbox("--delay", "0")
     rig.connect()
@@ -115,7 +116,6 @@ def test_each_place_in_the_events_of_a_job_that_is_over_can_be_gone_on_from(rig)
         assert rest.milestones == whole.milestones[number:]
 
 
-@pytest.mark.slow
 def test_a_reader_whose_server_dies_while_it_waits_goes_on_with_the_next(rig):
     rig.start_sandbox("--delay", "8")
     rig.connect()

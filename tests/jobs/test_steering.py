@@ -9,6 +9,8 @@ import httpx2
 import pytest
 from rig import Rig
 
+pytestmark = pytest.mark.slow
+
 NOTICED_WITHIN = 5.0
 
 
@@ -55,7 +57,6 @@ def test_a_pause_refuses_new_jobs_and_answers_for_those_that_are_there(slow):
     slow.run("job", "cancel", "--model", "sora-video")
 
 
-@pytest.mark.slow
 def test_a_pause_outlasts_a_restart_and_lets_existing_jobs_end(rig):
     rig.start_sandbox("--delay", "1.5")
     rig.connect()
@@ -71,7 +72,6 @@ def test_a_pause_outlasts_a_restart_and_lets_existing_jobs_end(rig):
     assert until(lambda: post(rig).is_success)
 
 
-@pytest.mark.slow
 def test_a_pause_by_the_command_line_is_not_ended_beside_it(rig):
     rig.start_sandbox("--delay", "0")
     rig.connect()

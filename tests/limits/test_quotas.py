@@ -10,6 +10,8 @@ from openai import RateLimitError
 
 from sora2api.auth.limits import Limits, Quota
 
+pytestmark = pytest.mark.slow
+
 REFUSAL = {"error": {"message": "No.", "type": "invalid_request_error", "code": "moderation_blocked", "param": None}}
 REFUSED = {"method": "POST", "path": "/v1/videos", "status": 400, "body": REFUSAL}
 

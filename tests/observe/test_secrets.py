@@ -9,7 +9,10 @@ import zlib
 from contextlib import closing
 
 import httpx2
+import pytest
 from observe.conftest import SMALL
+
+pytestmark = pytest.mark.slow
 
 TOKEN = "marked-account-token-5f2c"
 REFRESH = "marked-refresh-token-9b1e"

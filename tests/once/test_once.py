@@ -8,6 +8,8 @@ import aiohttp
 import pytest
 from running import Running
 
+pytestmark = pytest.mark.slow
+
 BODY = {"prompt": "a cat", "model": "sora-2", "seconds": "1", "size": "1280x720"}
 RETRY = {"x-stainless-retry-count": "1"}
 

@@ -30,7 +30,7 @@ def _why_not() -> str | None:
 
 
 _REASON = _why_not()
-pytestmark = pytest.mark.skipif(_REASON is not None, reason=_REASON or "")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(_REASON is not None, reason=_REASON or "")]
 
 
 class Giver:

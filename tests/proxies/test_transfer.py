@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from rig import Rig
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 30
 CONTENT = {"method": "GET", "path": "/v1/videos/*/content"}
 

@@ -12,6 +12,8 @@ from rig import Rig
 from scenarios.asking import IMAGE, SUBMIT, Asker
 from scenarios.neighbours import TokenServer
 
+pytestmark = pytest.mark.slow
+
 REJECTED = {"status": 401, "body": {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}}
 FOUR_HOURS = 4 * 3600
 _numbers = itertools.count(1)
@@ -173,7 +175,6 @@ def test_r23_an_account_whose_refresh_token_is_refused_is_set_aside_until_somebo
     assert tokens.refused == 1
 
 
-@pytest.mark.slow
 def test_r24_many_who_find_the_token_rejected_renew_it_once(rig, asking, tokens):
     """The engine forgets the old token by being started again with other keys."""
     start_engine(rig, "sk-0")

@@ -10,6 +10,8 @@ from scenarios.asking import CHATS, SMALL, linked, markdown_link
 from scenarios.neighbours import Website
 from ways.films import clip_of, distance, film
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def website(face) -> Iterator[Website]:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx2
+import pytest
 from scenarios.asking import markdown_link
 
 from sora2api.auth.first_start import FILE
+
+pytestmark = pytest.mark.slow
 
 MARKUP = "<script>alert(1)</script>"
 

@@ -7,6 +7,8 @@ from scenarios.asking import Asker, linked
 from scenarios.neighbours import proxy
 from ways.films import clip_of, film
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:9"
 """Where the engine is said to be: nothing listens there, so that only what goes through the proxy arrives."""
 

@@ -13,6 +13,8 @@ import pytest
 from baddays.settling import types, until
 from scenarios.asking import CHATS, IMAGE, SUBMIT, body
 
+pytestmark = pytest.mark.slow
+
 
 def test_r07_a_refusal_of_the_content_is_an_error_and_no_fault_of_the_account(narrow):
     reply = narrow.chat("a kite [refuse]")

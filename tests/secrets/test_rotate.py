@@ -22,6 +22,8 @@ from sora2api.store.database import FILE as DATABASE
 from sora2api.store.database import Database
 from sora2api.store.secrets import Secrets, WrongSecretKey
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "sk-rotated-token"
 PROXY = "http://ann:sesame@127.0.0.1:9"
 

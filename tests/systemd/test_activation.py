@@ -17,6 +17,8 @@ from managed import activated
 from sora2api.cli import sockets
 from sora2api.cli.sockets import UnfitSocket, taken
 
+pytestmark = pytest.mark.slow
+
 VIDEO = {"model": "sora-video", "prompt": "A heron", "size": "160x96", "seconds": 1}
 
 

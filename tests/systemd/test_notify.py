@@ -14,6 +14,8 @@ from running import Running
 from sora2api.cli.service_manager import ServiceManager
 from sora2api.settings import FILE
 
+pytestmark = pytest.mark.slow
+
 STUCK = """
 import time
 from aiohttp import web

@@ -10,6 +10,8 @@ import pytest
 from rig import Rig
 from traces.receivers import Collector, Relay
 
+pytestmark = pytest.mark.slow
+
 CLIENT_TRACE = "0af7651916cd43dd8448eb211c80319c"
 CLIENT_SPAN = "b7ad6b7169203331"
 TRACEPARENT = {"traceparent": f"00-{CLIENT_TRACE}-{CLIENT_SPAN}-01"}

@@ -10,6 +10,8 @@ from keyed import SMALL, KeyedRig
 
 from sora2api.auth.limits import Limits, Quota
 
+pytestmark = pytest.mark.slow
+
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 DAY = 86400
 

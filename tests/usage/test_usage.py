@@ -8,6 +8,8 @@ from keyed import SMALL, KeyedRig
 
 from sora2api.auth.limits import Limits
 
+pytestmark = pytest.mark.slow
+
 REFUSAL = {"error": {"message": "No.", "type": "invalid_request_error", "code": "moderation_blocked", "param": None}}
 COUNTED = "select key_id, code, sum(jobs), sum(seconds), sum(images), sum(cost) from usage group by 1, 2 order by 1, 2"
 TRUE = """select owner, coalesce(json_extract(error, '$.code'), ''), count(*),

@@ -9,6 +9,8 @@ from PIL import Image, ImageOps
 from ways.films import clip_of, distance, photo
 from ways.rigs import Made, becomes
 
+pytestmark = pytest.mark.slow
+
 ANNA = photo((320, 180), ("#101060", "#e0c020", "#20b0a0"))
 BORIS = photo((320, 180), ("#601010", "#c0e020", "#b0a020"))
 SQUARE = photo((300, 300), ("#d8d2c4", "#3d6b35", "#c9412b"))

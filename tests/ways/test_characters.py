@@ -4,6 +4,8 @@ import pytest
 from ways.films import clip_of, photo
 from ways.rigs import Rig, becomes
 
+pytestmark = pytest.mark.slow
+
 FACE = clip_of(photo((320, 180), ("#101060", "#e0c020", "#20b0a0")))
 
 
@@ -61,7 +63,6 @@ def test_a_name_is_free_again_when_its_character_was_not_made(rig):
 REFUSED = {"error": {"message": "No.", "type": "invalid_request_error", "code": "moderation_blocked", "param": None}}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("point", ["intent:1", "submit:1", "record:1", "step:1", "intent:2"])
 def test_a_kill_leaves_one_character_until_the_job_ends_and_then_none(new_rig, point):
     rig = new_rig()

@@ -8,6 +8,8 @@ from PIL import Image
 from ways.films import clip_of, distance, photo
 from ways.rigs import WITHOUT, Rig, becomes
 
+pytestmark = pytest.mark.slow
+
 STORYBOARD = "[0.5s]a red kite [0.5s]rain on a roof [0.5s]a calm lake"
 FACE = photo((320, 180), ("#101060", "#e0c020", "#20b0a0"))
 BUSY = {"method": "POST", "path": "/v1/videos", "delay": 3}
@@ -155,7 +157,6 @@ def test_no_file_on_its_way_outlives_its_job(rig, source):
     assert becomes(lambda: list((rig.data / "scratch").iterdir()) == [])
 
 
-@pytest.mark.slow
 def test_all_shots_are_made_on_one_model(new_rig):
     rig = new_rig()
     for name in ("one", "two"):
@@ -171,7 +172,6 @@ def test_all_shots_are_made_on_one_model(new_rig):
     assert {name for names in models for (name,) in names} == {"one sandbox-video", "two sandbox-video"}
 
 
-@pytest.mark.slow
 def test_shots_whose_model_is_gone_fail_clearly_after_a_while(new_rig):
     rig = new_rig()
     for name in ("one", "two"):
@@ -218,7 +218,6 @@ def expired(rig, video) -> bool:
     return becomes(lambda: rig.get(f"/v1/videos/{video.job['id']}/content").status_code == 410)
 
 
-@pytest.mark.slow
 def test_a_video_whose_file_has_expired_can_still_be_remixed(forgetful):
     source = forgetful.make("a fox in snow")
     assert expired(forgetful, source)
@@ -229,7 +228,6 @@ def test_a_video_whose_file_has_expired_can_still_be_remixed(forgetful):
     assert distance(made.film.frames[0], source.film.at(0.5)) < 0.03
 
 
-@pytest.mark.slow
 def test_a_video_that_a_job_goes_on_from_stays_until_that_is_over(forgetful):
     source = forgetful.make("a fox in snow")
     forgetful.faults("plain", {"method": "POST", "path": "/v1/videos", "delay": 4})
@@ -244,7 +242,6 @@ def test_a_video_that_a_job_goes_on_from_stays_until_that_is_over(forgetful):
     assert abs(made.film.seconds - 2) < 0.1
 
 
-@pytest.mark.slow
 def test_an_engine_that_begins_on_no_picture_is_asked_only_for_what_it_can(new_rig):
     rig = new_rig()
     rig.sandbox("words", "--without", "remix,edit,extend,characters,shots,cancel,first_frame")

@@ -11,6 +11,8 @@ import httpx2
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60.0
 MARKUP = '<img src=x onerror="alert(1)">'
 SMALL = {"model": "sora-video", "size": "160x96", "seconds": 1}

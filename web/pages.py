@@ -1,4 +1,4 @@
-"""Making a page: templates, compiled at start, and how figures are written in them."""
+"""Making a page: its templates, and how figures are written in them."""
 
 import time
 from collections.abc import Callable
@@ -71,7 +71,7 @@ class Said(Struct, frozen=True):
 
 
 def set_up(app: web.Application, *, static: str) -> None:
-    """Give *app* the templates; its static files lie at the path *static*."""
+    """Give *app* the templates, each compiled when it is first shown; its static files lie at the path *static*."""
     filters: dict[str, Callable[..., str]] = {
         "size": size,
         "count": count,
@@ -98,13 +98,6 @@ def set_up(app: web.Application, *, static: str) -> None:
     # Not by `install_gettext_callables`: its functions take the context, and a page calls them some hundred times.
     templates.globals.update(here=here, asked=asked, meaning=meaning, gettext=word, ngettext=words)
     app[aiohttp_jinja2.static_root_key] = static
-    compile_all(templates)
-
-
-def compile_all(templates: jinja2.Environment) -> None:
-    """Compile now: a template that is broken stops the start, not a page."""
-    for name in templates.list_templates():
-        templates.get_template(name)
 
 
 def page(request: web.Request, template: str, *, status: int = 200, **context: Any) -> web.Response:

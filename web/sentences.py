@@ -6,8 +6,8 @@ and its values stand in the translation as they did in the original. What engine
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from sora2api.errors import Sora2ApiError
@@ -94,11 +94,17 @@ def _whole(text: str) -> str | None:
 @lru_cache(_REMEMBERED)
 def _known(text: str) -> _Known | None:
     """What a sentence was made of; of several templates that fit the one with the most words of its own."""
-    for template in _TEMPLATES:
+    for template in _templates():
         found = template.pattern.fullmatch(text)
         if found is not None:
             return _Known(template.text, dict(zip(template.names, found.groups(), strict=True)))
     return None
+
+
+@cache
+def _templates() -> Sequence[_Template]:
+    """The sentences that the catalogs have, those with the most words of their own first."""
+    return [_template(text) for text in sorted(kept(SENTENCE), key=lambda text: -len(_GAP.sub("", text)))]
 
 
 def _template(text: str) -> _Template:
@@ -115,6 +121,3 @@ def _errors(root: type[Sora2ApiError]) -> Iterator[type[Sora2ApiError]]:
     yield root
     for error in root.__subclasses__():
         yield from _errors(error)
-
-
-_TEMPLATES: Final = [_template(text) for text in sorted(kept(SENTENCE), key=lambda text: -len(_GAP.sub("", text)))]

@@ -3,6 +3,7 @@
 import gettext as catalogs
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from typing import Final
@@ -25,28 +26,26 @@ SENTENCE: Final = "sentence"
 LANGUAGE: Final[ContextVar[str]] = ContextVar("language", default=SOURCE)
 
 
+@cache
 def _read(language: str) -> Catalog:
+    """The catalog of a *language*; read when somebody is first told something in it."""
     source = files("sora2api.web") / "locales" / f"{language}.po"
     return read_po(BytesIO(source.read_bytes()), locale=language)
 
 
-def _compiled(catalog: Catalog) -> catalogs.GNUTranslations:
+@cache
+def _translations(language: str) -> catalogs.NullTranslations:
+    if language == SOURCE:
+        return catalogs.NullTranslations()
     compiled = BytesIO()
-    write_mo(compiled, catalog)
+    write_mo(compiled, _read(language))
     compiled.seek(0)
     return catalogs.GNUTranslations(compiled)
 
 
-_READ: Final = {language: _read(language) for language in LANGUAGES if language != SOURCE}
-_CATALOGS: Final[Mapping[str, catalogs.NullTranslations]] = {
-    SOURCE: catalogs.NullTranslations(),
-    **{language: _compiled(catalog) for language, catalog in _READ.items()},
-}
-
-
 def kept(context: str) -> Sequence[str]:
     """The originals in the catalogs that are said in a *context*."""
-    catalog = next(iter(_READ.values()))
+    catalog = _read(next(language for language in LANGUAGES if language != SOURCE))
     return [str(message.id) for message in catalog if message.context == context]
 
 
@@ -70,15 +69,15 @@ async def speak(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def gettext(message: str) -> str:
-    return _CATALOGS[LANGUAGE.get()].gettext(message)
+    return _translations(LANGUAGE.get()).gettext(message)
 
 
 def ngettext(one: str, many: str, number: int) -> str:
-    return _CATALOGS[LANGUAGE.get()].ngettext(one, many, number)
+    return _translations(LANGUAGE.get()).ngettext(one, many, number)
 
 
 def pgettext(context: str, message: str) -> str:
-    return _CATALOGS[LANGUAGE.get()].pgettext(context, message)
+    return _translations(LANGUAGE.get()).pgettext(context, message)
 
 
 _ = gettext

@@ -1,11 +1,12 @@
 """What holds for every page of the panel, and what its pieces do in a browser."""
 
+import asyncio
 import re
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from browsing import Open, Panel, Watched
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 pytestmark = pytest.mark.slow
 
@@ -183,6 +184,22 @@ async def test_forms_and_links_do_without_a_script(chromium, panel: Panel):
 
     await expect(page.locator(".toast")).to_contain_text("plain")
     await context.close()
+
+
+async def test_what_is_typed_before_the_scripts_are_there_is_searched_for(open_page: Open, panel: Panel):
+    page = await open_page("/admin/")
+    typed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await typed.wait()
+        await route.continue_()
+
+    await page.route("**/visit*.js*", hold)
+    await page.goto(f"{panel.url}/admin/requests", wait_until="commit")
+    await page.get_by_role("searchbox").fill("walrus")
+    typed.set()
+
+    await expect(page).to_have_url(re.compile(r"[?&]text=walrus"))
 
 
 async def test_keys_go_search_and_help(open_page: Open):

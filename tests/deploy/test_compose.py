@@ -1,6 +1,7 @@
 """The compose files are what the specification says, and set what this server knows."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sora2api.settings import PREFIX, names
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FILES = sorted(DEPLOY.glob("docker-compose*.yml"))
+CHECKER = Path(sys.executable).with_name("check-jsonschema")
 
 
 def services(name):
@@ -17,7 +19,7 @@ def services(name):
 
 
 def test_every_file_is_valid_by_the_compose_specification():
-    subprocess.run(["check-jsonschema", "--builtin-schema", "vendor.compose-spec", *FILES], check=True)
+    subprocess.run([CHECKER, "--builtin-schema", "vendor.compose-spec", *FILES], check=True)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

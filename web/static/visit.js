@@ -55,6 +55,11 @@ document.addEventListener("input", (event) => {
   typing = setTimeout(filtered, event.target.type === "search" ? TYPING : 0, form);
 });
 
+// What was typed before this script was there is searched for now.
+for (const field of document.querySelectorAll(".filters [type=search]")) {
+  if (field.value !== field.defaultValue) filtered(field.form);
+}
+
 document.addEventListener("submit", (event) => {
   if (!event.target.matches(".filters")) return;
   event.preventDefault();

@@ -9,13 +9,12 @@ project = PROJECT["name"]
 version = release = PROJECT["version"]
 copyright = "the authors of sora2api"  # noqa: A001 - Sphinx's name for it
 
-extensions = ["myst_parser", "sphinxcontrib.mermaid"]
+extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 nitpicky = True
 
 myst_enable_extensions = ["deflist"]
-myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 4  # links to headings are checked as they stand on the page
 
 html_theme = "furo"

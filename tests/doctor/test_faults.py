@@ -15,6 +15,8 @@ from threading import Thread
 import pytest
 from doctor.patients import Patient, free_port
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 1024 * 1024
 HOUR = 3600
 

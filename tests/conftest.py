@@ -19,7 +19,7 @@ for name in [name for name in os.environ if name.startswith(PREFIX)]:
 
 def pytest_xdist_auto_num_workers() -> int:
     """Three for two cores: a third of the time of tests is waiting."""
-    return (os.cpu_count() or 1) * 3 // 2 or 1
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 @pytest.fixture(scope="session")

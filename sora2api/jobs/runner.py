@@ -6,9 +6,10 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
+import msgspec
 from msgspec import Struct
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -237,18 +238,24 @@ class Runner:
         record, now = job.record, time.time()
         for timer in job.timers:
             timer.cancel()
-        record.worker = None
-        record.status, record.error, record.completed_at = status, error, now
-        record.expires_at = now + self._lifetimes.outputs
-        record.progress = 100 if status == "completed" else record.progress
-        milestone = job.feed.number(_ended(status, error))
+        end: dict[str, Any] = {
+            "worker": None,
+            "status": status,
+            "error": error,
+            "completed_at": now,
+            "expires_at": now + self._lifetimes.outputs,
+            "progress": 100 if status == "completed" else record.progress,
+        }
+        ended, milestone = msgspec.structs.replace(record, **end), job.feed.number(_ended(status, error))
         while True:
             try:
-                await self._ledger.end(record, milestone, inputs_until=now + self._lifetimes.inputs)
+                await self._ledger.end(ended, milestone, inputs_until=now + self._lifetimes.inputs)
                 break
             except SQLAlchemyError:
                 log.exception("the end could not be written; trying again", extra={"job": record.id})
                 await asyncio.sleep(_WRITE_AGAIN)
+        for name, value in end.items():  # from here on it is seen to be over: not before that is written
+            setattr(record, name, value)
         self.pace.note(record)
         self._tally.end(record, at=now)
         job.feed.publish(milestone)

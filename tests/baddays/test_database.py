@@ -6,7 +6,7 @@ from contextlib import closing
 from threading import Thread
 
 import pytest
-from baddays.settling import BadDay
+from baddays.settling import BadDay, until
 
 LOCKED = 10.0
 
@@ -35,3 +35,23 @@ def test_a_database_locked_for_ten_seconds_makes_requests_wait_and_loses_nothing
     for job in jobs:
         day.completed(job)
     day.settled(creates=5)
+
+
+REFUSING = "CREATE TRIGGER refusing BEFORE UPDATE OF completed_at ON jobs BEGIN SELECT RAISE(ABORT, 'not now'); END"
+
+
+def test_a_job_is_not_said_to_be_over_before_that_is_written(rig):
+    rig.start_sandbox()
+    rig.connect("--set", "dialect=sandbox")
+    rig.start_server("--poll-interval", "0.2")
+    day = BadDay(rig)
+    with closing(sqlite3.connect(rig.data / "sora2api.db", isolation_level=None, timeout=30)) as other:
+        other.execute(REFUSING)
+        job = day.begin()
+        until(lambda: "the end could not be written" in rig.log)
+        video = rig.get(f"/v1/videos/{job}").json()
+        other.execute("DROP TRIGGER refusing")
+
+    assert video["status"] == "in_progress"
+    assert video["progress"] < 100
+    day.completed(job)

@@ -127,7 +127,7 @@ class Scene:
             r"video_\w*…": self.job,
             r"req_…": self.request,
             r"we_…": self.endpoint,
-            r"whd_…": self.delivery,
+            r"wh_…": self.delivery,
             r"(?m)^sora2api proxy test north$": r"\g<0> || test $? = 1",  # there is no proxy here
             r"--refresh-token … --client-id …": "--refresh-token secret --client-id mine",
         }.items()

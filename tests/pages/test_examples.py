@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from conformance.outsiders import npm_packages
 from pages.shown import ADDRESS, Shown, blocks, differences, last_reply, requests, untold
-from PIL import Image
 from running import Running
 from webhooks.receivers import NEAR, Receiver
 
@@ -45,7 +44,6 @@ class Ran:
     """A page's blocks in one shell, as a reader runs them: what each printed, and the statuses of its requests."""
 
     def __init__(self, shown: list[Shown], folder: Path, instead: Mapping[str, str]) -> None:
-        Image.new("RGB", (320, 180), "#a08020").save(folder / "given.png")
         script = f"echo {MARK!r} | tee /dev/stderr\n".join([STATUSES, *(block.command for block in shown)])
         for said, meant in instead.items():
             script = script.replace(said, meant)
@@ -68,7 +66,6 @@ def pages(server, hooks, tmp_path_factory) -> tuple[list[Shown], Ran]:
     shown = [block for page in ("api.md", "from-sora.md", "from-predecessor.md") for block in requests(page)]
     instead = {
         ADDRESS: server.url,
-        "curl -s -o lamp.png https://example.com/lamp.png": "cp given.png lamp.png",
         "https://example.com/hooks/sora": hooks.url,
         DELIVERIES: f"until {DELIVERIES} | grep -q delivered; do sleep 0.1; done\n{DELIVERIES}",
     }

@@ -8,7 +8,7 @@ import aiohttp
 import orjson
 from msgspec import Struct
 
-from sora2api.cli.remote import Broken, Refused, Remote, Unreached, path_of
+from sora2api.cli.remote import Broken, Refused, Remote, Unreached, Waiting, path_of
 
 _DONE: Final = frozenset({"completed", "success", "succeeded", "finished", "done"})
 _FAILED: Final = frozenset({"failed", "error", "cancelled", "canceled", "expired", "deleted"})
@@ -52,8 +52,7 @@ async def _listen(remote: Remote, job_id: str, heard: Heard) -> None:
     while True:
         try:
             async with remote.stream(f"{path_of(job_id)}/events", {"Last-Event-ID": last}) as response:
-                async for event in _events(response):
-                    waiting.well()
+                async for event in _events(response, waiting):
                     last = str(event.get("number", last))
                     heard(_told(event))
                     if event["type"] == "ended":
@@ -70,8 +69,9 @@ async def _listen(remote: Remote, job_id: str, heard: Heard) -> None:
             raise Unreached(f"{remote.url} does not answer any more; the job goes on there.") from trouble
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+async def _events(response: aiohttp.ClientResponse, waiting: Waiting) -> AsyncIterator[dict[str, Any]]:
     async for line in response.content:
+        waiting.well()  # a sign of life will do: a job that waits has no events
         if line.startswith(b"data:"):
             yield orjson.loads(line[5:])
 

@@ -195,11 +195,14 @@ class Waiting:
         self.well()
 
     def well(self) -> None:
-        self._ends = time.monotonic() + self._patience
+        """What was tried goes well: its next trouble is a new one."""
+        self._ends: float | None = None
         self._next = _AT_FIRST
 
     async def wait(self, trouble: str) -> bool:
         """Wait for the next try; False: there is to be none."""
+        if self._ends is None:  # what was tried may have gone well for long
+            self._ends = time.monotonic() + self._patience
         if time.monotonic() + self._next > self._ends:
             return False
         self._on_trouble(trouble)

@@ -4,7 +4,8 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -26,6 +27,12 @@ class Incomplete(Sora2ApiError):
     """The file did not come whole."""
 
     code = "incomplete_download"
+
+
+class Unwritten(Sora2ApiError):
+    """The file cannot be written here."""
+
+    code = "unwritten"
 
 
 class Sink(Protocol):
@@ -103,7 +110,9 @@ class OutSink:
 
 
 async def fetch(remote: Remote, address: str, sink: Sink, heard: Heard) -> int:
-    """Have all of a file, by its path or link, in the *sink*; its size. Raises `Refused`, `Unreached`, `Incomplete`."""
+    """Have all of a file, by its path or link, in the *sink*; its size. Raises `Refused`, `Unreached`, `Incomplete`,
+    `Unwritten`.
+    """
     waiting = remote.waiting()
     while True:
         before = sink.size
@@ -137,7 +146,8 @@ async def _go_on(remote: Remote, address: str, sink: Sink, heard: Heard) -> int 
             raise aiohttp.ClientPayloadError("What is here is no beginning of the file.")
         total = await _placed(response, sink)
         async for data in response.content.iter_chunked(_PIECE):
-            await sink.write(data)
+            with _written():
+                await sink.write(data)
             heard(sink.size, total)
         return total
 
@@ -150,8 +160,18 @@ async def _placed(response: aiohttp.ClientResponse, sink: Sink) -> int | None:
     if response.status == 206:
         raise Incomplete("The server sent another part of the file than was asked for.")
     etag = response.headers.get("ETag", "")
-    await sink.begin(None if not etag or etag.startswith("W/") else etag)
+    with _written():
+        await sink.begin(None if not etag or etag.startswith("W/") else etag)
     return response.content_length
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """A full disk or a closed pipe is no break of the connection, which would be waited for."""
+    try:
+        yield
+    except OSError as error:
+        raise Unwritten(f"The file cannot be written: {error.strerror}.") from error
 
 
 def _total(response: aiohttp.ClientResponse) -> int | None:

@@ -1,4 +1,4 @@
-"""How long `sora2api generate` waits for a server that went away: the time before that, when all was well, is not counted."""
+"""How long `sora2api generate` waits for a server that went away: the time when all was well is not counted."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from sora2api.cli.download import Unwritten, fetch
 from sora2api.cli.follow import follow
 from sora2api.cli.remote import Form, Remote
 
@@ -45,10 +46,28 @@ class Torn:
     async def video(self, _request: web.Request) -> web.Response:
         return web.json_response({"id": "video_1", "status": "completed"})
 
+    async def file(self, _request: web.Request) -> web.Response:
+        return web.Response(body=b"a file")
+
     @staticmethod
     def _break(request: web.Request) -> None:
         assert request.transport is not None
         request.transport.abort()
+
+
+class FullDisk:
+    """A sink on a disk with no room."""
+
+    size = 0
+    etag = None
+
+    async def begin(self, _etag: str | None) -> None: ...
+    async def end(self) -> None: ...
+    def close(self) -> None: ...
+
+    async def write(self, data: bytes) -> None:
+        with open("/dev/full", "wb", buffering=0) as full:
+            full.write(data)
 
 
 @pytest.fixture
@@ -58,6 +77,7 @@ async def torn() -> AsyncIterator[tuple[Torn, Remote]]:
     app.router.add_post("/v1/images/generations", torn.image)
     app.router.add_get("/v1/videos/video_1/events", torn.events)
     app.router.add_get("/v1/videos/video_1", torn.video)
+    app.router.add_get("/v1/videos/video_1/content", torn.file)
     async with TestServer(app) as server, Remote(str(server.make_url("/")), None, patience=PATIENCE) as remote:
         await remote.models()
         yield torn, remote
@@ -78,3 +98,10 @@ async def test_an_image_that_took_long_is_asked_for_again_when_its_server_restar
     answer = await remote.post("images/generations", Form(fields={"prompt": "A heron"}), once="1")
 
     assert (answer, server.asked) == ({"data": [{"url": "/there"}]}, 2)
+
+
+async def test_a_full_disk_is_said_and_not_waited_for(torn):
+    _, remote = torn
+
+    with pytest.raises(Unwritten, match="No space left on device"):
+        await fetch(remote, "videos/video_1/content", FullDisk(), lambda *_: None)

@@ -17,7 +17,7 @@ from sora2api.cli.making import JobFailed, Made, Target, fetched, files, followe
 from sora2api.cli.note import Note, Taken
 from sora2api.cli.orders import Kind, Order, shot
 from sora2api.cli.remote import Remote, Unreached
-from sora2api.cli.server_options import key_for, key_option, patience_option, server_option
+from sora2api.cli.server_options import OUTPUT, key_for, key_option, patience_option, server_option
 from sora2api.errors import Sora2ApiError
 
 _OUT: Final = Path("-")
@@ -51,7 +51,7 @@ class Run(Struct, kw_only=True):
 @click.option("--size", metavar="WxH", help="As in 1280x720; else the model's own.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long; else the model's own.")
 @click.option("-n", type=click.IntRange(1, 10), default=1, show_default=True, help="How many.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; -: standard output; else a new one.")
+@click.option("-o", "--output", type=OUTPUT, help="The file; -: standard output; else a new one.")
 @click.option("--no-wait", is_flag=True, help="Say the job's id, and do not wait for it.")
 @click.option("--cancel-on-interrupt", is_flag=True, help="Ctrl-C cancels what was begun.")
 @server_option(here=True)
@@ -83,6 +83,8 @@ def command(
         raise click.UsageError("Say what to make: PROMPT, --shot or --shots.")
     if output == _OUT and order.n > 1:
         raise click.UsageError("Standard output takes one file: leave -n away.")
+    if output == _OUT and as_json:
+        raise click.UsageError("Standard output takes the file or JSON: leave one away.")
     run = Run(
         server=server,
         key=key_for(server, key),

@@ -1,6 +1,7 @@
 """The options of commands that ask a server over HTTP: which, and by which key."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -8,6 +9,8 @@ from yarl import URL
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+OUTPUT: Final = click.Path(dir_okay=False, writable=True, path_type=Path)
+"""A file that something is fetched into; what it cannot be is said before anything is paid for."""
 HERE: Final = "http://127.0.0.1:8000/v1"
 _DEFAULT_KEY: Final = "han1234"
 """What a server takes that was never set up, from its own machine alone."""

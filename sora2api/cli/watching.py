@@ -11,7 +11,7 @@ import msgspec
 
 from sora2api.cli.bars import Bars
 from sora2api.cli.ending import INTERRUPTED, CommandFailed, ServerAway, print_json, sentence
-from sora2api.cli.server_options import key_for, key_option, patience_option, server_option
+from sora2api.cli.server_options import OUTPUT, key_for, key_option, patience_option, server_option
 from sora2api.cli.state import open_state, run, state_options
 from sora2api.errors import Sora2ApiError
 from sora2api.observe.history import Histories, History, Moment, timeline
@@ -24,7 +24,7 @@ _UNFINISHED: Final = ("queued", "in_progress")
 @click.argument("job_id", metavar="ID")
 @server_option(here=False)
 @key_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Fetch what it made into this file, by --server.")
+@click.option("-o", "--output", type=OUTPUT, help="Fetch what it made into this file, by --server.")
 @patience_option
 @state_options
 def watch(

@@ -291,6 +291,8 @@ def test_a_bar_is_shown_on_a_terminal(asked, tmp_path):
         (("-o", "no/such/folder/x.mp4", "--model", "sora-video"), 0, ""),
         (("--shot", "nonsense"), 2, "as in '5: a balloon rises'"),
         (("-n", "2", "-o", "-"), 2, "Standard output takes one file"),
+        (("-o", "-", "--json"), 2, "Standard output takes the file or JSON"),
+        (("-o", ".."), 2, "is a directory"),
         (("--server", "ftp://here"), 2, "is no address of a server"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -66,8 +67,7 @@ class FullDisk:
     def close(self) -> None: ...
 
     async def write(self, data: bytes) -> None:
-        with open("/dev/full", "wb", buffering=0) as full:
-            full.write(data)
+        await asyncio.to_thread(Path("/dev/full").write_bytes, data)
 
 
 @pytest.fixture

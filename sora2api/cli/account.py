@@ -1,7 +1,7 @@
 """`sora2api account`: whose credentials are used at which engines."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -181,6 +181,15 @@ def _said(given: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def _offered(models: Sequence[str]) -> str:
+    if models:
+        return f"It offers: {', '.join(models)}."
+    return (
+        "It names no models, so it gets no work: see whether the base URL is right (most end in /v1), or say which "
+        "makes what: `sora2api account change NAME --set video_model=…` (or image_model)."
+    )
+
+
 async def _add(folder: Path, fields: dict[str, Any], *, as_json: bool) -> None:
     from sora2api.accounts.given import checked
     from sora2api.auth.first_start import Ending
@@ -209,7 +218,7 @@ async def _add(folder: Path, fields: dict[str, Any], *, as_json: bool) -> None:
         print_json({"id": account.id, "name": account.name, "models": models, "trouble": trouble, "issued": first})
         return
     click.echo(f"Added {account.name} ({account.id}).")
-    click.echo(f"It offers: {', '.join(models)}." if trouble is None else f"It does not answer yet ({trouble})")
+    click.echo(_offered(models) if trouble is None else f"It does not answer yet ({trouble})")
     if issued is not None:
         say_issued(issued)
 
@@ -332,7 +341,7 @@ async def _test(folder: Path, name: str, *, as_json: bool) -> bool:
     elif found.latency is not None:
         way = "directly" if found.route is None else f"by {found.route}"
         click.echo(f"{found.name} answers in {found.latency:.2f} s, {way}.")
-        click.echo(f"It offers: {', '.join(found.models)}.")
+        click.echo(_offered(found.models))
         if found.expires_at is not None:
             click.echo(f"Its token ends on {_when(found.expires_at)}.")
     else:

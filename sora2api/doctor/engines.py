@@ -8,7 +8,7 @@ from sora2api.accounts.book import Account
 from sora2api.accounts.reasons import advice
 from sora2api.doctor.copy import PATIENCE, Copy
 from sora2api.doctor.finding import Case, Finding, warning, well, wrong
-from sora2api.errors import AccountExpired, AccountRejected, EngineError, NetworkFault, NoEngine
+from sora2api.errors import AccountExpired, AccountRejected, EngineError, NetworkFault, NoEngine, NotServedHere
 
 
 async def look(case: Case, copy: Copy) -> list[Finding]:
@@ -34,6 +34,11 @@ async def _asked(copy: Copy, account: Account) -> Finding:
         return _ill(account, error)
     except (EngineError, NoEngine) as error:
         return _ill(account, error)
+    if not models:
+        said = f"{_where(account)} names no models, so it gets no work."
+        return warning(
+            "engines", said, f"{advice(NotServedHere.code)} Or say which makes what: {_NAMING % account.name}."
+        )
     return well("engines", f"{_where(account)} offers {len(models)} models.")
 
 

@@ -137,6 +137,14 @@ def test_an_account_that_is_not_well_is_tested_with_what_to_do(folder, change, c
     assert help_ in said["advice"]
 
 
+def test_an_engine_that_names_no_models_is_said_to_get_no_work(folder, sandbox):
+    told("change", "box", "--base-url", f"{sandbox.url}/elsewhere", folder=folder)
+    tested = account("test", "box", folder=folder)
+
+    assert tested.returncode == 0, tested.stderr
+    assert "It names no models, so it gets no work: see whether the base URL is right" in tested.stdout
+
+
 def test_the_list_says_why_an_account_is_set_aside(folder):
     told("change", "box", "--token", "sk-wrong", "--refresh-url", "none", folder=folder)
     told("test", "box", folder=folder, status=1)

@@ -182,6 +182,16 @@ def test_a_refresh_token_is_not_used_up(patient):
             renewing.accept()
 
 
+def test_an_engine_that_names_no_models_is_named(patient, engine):
+    patient.run("account", "change", "box", "--base-url", engine.replace("/v1", "/elsewhere"))
+
+    ill = patient.trouble()
+
+    assert {check: finding["state"] for check, finding in ill.items()} == {"engines": "warning"}
+    assert "names no models, so it gets no work" in ill["engines"]["said"]
+    assert "sora2api account change box --set video_model=" in ill["engines"]["advice"]
+
+
 @pytest.mark.slow
 def test_what_is_silent_is_not_waited_for(patient):
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:

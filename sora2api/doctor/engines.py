@@ -36,7 +36,7 @@ async def _asked(copy: Copy, account: Account) -> Finding:
         return _ill(account, error)
     if not models:
         said = f"{_where(account)} names no models, so it gets no work."
-        naming = f"Or say which makes what: `sora2api account change {account.name} --set video_model=…` (or image_model)."
+        naming = f"Or say what it has: `sora2api account change {account.name} --set video_model=…` (or image_model)."
         return warning("engines", said, f"{advice(NotServedHere.code)} {naming}")
     return well("engines", f"{_where(account)} offers {len(models)} models.")
 

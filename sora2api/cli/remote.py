@@ -80,14 +80,14 @@ class Remote:
         self.url = url / "v1" if url.path in ("", "/") else URL(server.rstrip("/"))
         self.idempotent = False
         """Whether it is one of ours, which take a request with the same Idempotency-Key once."""
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._key = key
         self._patience = patience
         self.on_trouble = on_trouble
         self._met = False
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT)
-        self._session = aiohttp.ClientSession(timeout=timeout, trust_env=True)
+        self._session = aiohttp.ClientSession(timeout=timeout, trust_env=True, middlewares=(self._keyed,))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -133,9 +133,8 @@ class Remote:
     async def stream(self, address: str, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a GET of a path, or of a link, whose bytes are read as they come. Raises `Refused`."""
         url = self.url.join(URL(address)) if "://" in address or address[:1] == "/" else self._at(address)
-        mine = self._headers if url.origin() == self.url.origin() else {}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
-        async with self._session.get(url, headers=headers | mine, timeout=timeout) as response:
+        async with self._session.get(url, headers=headers, timeout=timeout) as response:
             if response.status >= 400 and response.status != 416:
                 raise Refused(response.status, _error(await response.read()))
             self._met = True
@@ -168,8 +167,7 @@ class Remote:
                 return answer
 
     async def _once(self, method: str, path: str, given: dict[str, Any]) -> dict[str, Any]:
-        headers = self._headers | given.pop("headers", {})
-        async with self._session.request(method, self._at(path), headers=headers, **given) as response:
+        async with self._session.request(method, self._at(path), **given) as response:
             body = await response.read()
             if response.status < 400:
                 return _object(body, self.url)
@@ -177,6 +175,12 @@ class Remote:
             if (video := _video(body)) is not None:
                 return video
             raise Refused(response.status, _error(body))
+
+    async def _keyed(self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Show the key, also where ~/.netrc or the address have a name and password too."""
+        if self._key and request.url.origin() == self.url.origin():
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        return await send(request)
 
     def _at(self, path: str) -> URL:
         return URL(f"{self.url}/{path}")

@@ -260,6 +260,14 @@ def test_ctrl_c_cancels_where_that_is_wanted(asked, tmp_path):
     assert left(tmp_path) == []
 
 
+def test_the_key_is_shown_where_netrc_has_a_password_for_the_server_too(asked, tmp_path):
+    (tmp_path / "netrc").write_text("default login heron password lake\n")
+
+    ran("generate", PROMPT, "--model", "sora-image", "-o", "heron.png", cwd=tmp_path, NETRC="netrc", **asked)
+
+    assert left(tmp_path) == ["heron.png", "netrc"]
+
+
 def test_a_bar_is_shown_on_a_terminal(asked, tmp_path):
     command = [sys.executable, "-m", "sora2api", "generate", PROMPT, *SMALL]
     pid, terminal = pty.fork()

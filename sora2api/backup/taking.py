@@ -5,6 +5,7 @@ backup interface, as of one moment; then come the files that this copy knows and
 made meanwhile. So hardly any can have been removed in between, and those that have are named as missing.
 """
 
+import errno
 import fcntl
 import gzip
 import os
@@ -40,6 +41,8 @@ class NothingThere(Sora2ApiError):
 
 def take_file(folder: Path, path: Path, *, media: bool, key: bool) -> Manifest:
     """A backup of the data directory *folder* as the file *path*, there when it is whole and on disk. Blocking."""
+    if not path.parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "There is no such folder", str(path.parent))
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
         draft = Path(scratch, "draft")
         with draft.open("xb") as target:

@@ -33,7 +33,10 @@ def sentence(trouble: Sora2ApiError | OSError) -> str:
 
 
 def message_of(trouble: Sora2ApiError | OSError) -> str:
-    return trouble.message if isinstance(trouble, Sora2ApiError) else str(trouble)
+    if isinstance(trouble, Sora2ApiError):
+        return trouble.message
+    about = f"{trouble.filename}: " if trouble.filename else ""
+    return f"{about}{trouble.strerror}." if trouble.strerror else str(trouble)
 
 
 def code_of(trouble: Sora2ApiError | OSError) -> str:

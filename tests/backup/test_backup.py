@@ -172,7 +172,26 @@ def test_a_full_disk_ends_it_with_a_sentence(folder):
             [*OURS, "backup", "-", "--data-dir", folder], stdout=full, stderr=subprocess.PIPE, check=False, text=True
         )
 
-    assert (done.returncode, done.stderr) == (1, "error: [Errno 28] No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device.\n")
+
+
+def test_a_folder_that_is_not_there_is_named(folder, tmp_path):
+    done = subprocess.run(
+        [*OURS, "backup", tmp_path / "none" / "x.tar", "--data-dir", folder],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+    assert (done.returncode, done.stderr) == (1, f"error: {tmp_path / 'none'}: There is no such folder.\n")
+
+
+def test_a_backup_that_is_not_there_is_named(target):
+    done = subprocess.run(
+        [*OURS, "restore", "none.tar", "--data-dir", target], capture_output=True, check=False, text=True
+    )
+
+    assert (done.returncode, done.stderr) == (1, "error: none.tar: No such file or directory.\n")
 
 
 def test_a_backup_goes_from_pipe_to_pipe(folder, target):

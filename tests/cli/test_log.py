@@ -96,6 +96,13 @@ def test_an_export_has_a_line_for_each_request(worked):
     assert [row["id"] for row in table] == [entry["id"] for entry in entries]
 
 
+@pytest.mark.parametrize("command", ["export", "list", "tail"])
+def test_who_has_read_enough_is_told_nothing_more(worked, command):
+    with started("log", command, "--data-dir", str(worked)) as reading:
+        reading.stdout.close()
+        assert reading.stderr.read() == ""
+
+
 @pytest.mark.parametrize("command", [("show", "req_nothing"), ("list", "--since", "yesterday")])
 def test_what_goes_wrong_is_said(worked, command):
     done = subprocess.run(

@@ -6,7 +6,7 @@ import pwd
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -29,6 +29,8 @@ __all__ = (
     "run",
     "state_options",
 )
+
+_ONE_LINE: Final = 100_000
 
 T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -110,12 +112,20 @@ def run(command: Coroutine[Any, Any, T], *, loop_factory: Callable[[], asyncio.A
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
-    """A table for people; where there are no rows, the *empty* sentence."""
+    """A table for people; where there are no rows, the *empty* sentence. Nothing is cut off, an id least of all.
+
+    On a terminal cells are broken into lines; elsewhere each row is one.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows:
         table.add_row(*map(Text, row))
-    Console().print(table if table.row_count else empty)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_ONE_LINE)
+    console.print(table if table.row_count else empty)

@@ -15,13 +15,14 @@ import pytest
 NOBODY = 65534
 
 
-def key(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def key(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sora2api", "key", *arguments, "--data-dir", str(folder)],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
+        env=os.environ | environment,
     )
 
 
@@ -44,6 +45,18 @@ def test_a_key_is_made_listed_and_revoked(tmp_path):
     assert revoked == {"id": made["id"], "revoked": True}
     assert told("list", folder=folder) == []
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_list_cuts_no_id_off_and_is_a_line_a_row_where_no_person_reads_it(tmp_path):
+    name = "the laptop that is on the table in the kitchen"
+    made = told("create", "--name", name, folder=tmp_path)
+
+    read = key("list", folder=tmp_path).stdout
+    seen = key("list", folder=tmp_path, FORCE_COLOR="1", COLUMNS="80").stdout  # as on a terminal
+
+    assert [line.startswith(f"{made['id']}  {name}  ") for line in read.splitlines()] == [False, True]
+    assert f"{made['id']}  " in seen
+    assert max(map(len, seen.splitlines()[1:])) <= 80
 
 
 def test_a_person_is_shown_the_key_once(tmp_path):

@@ -223,7 +223,10 @@ class InForce:
 def data_folder(given: str | None = None) -> Path:
     """The data directory: *given*, else `SORA2API_DATA_DIR`, else `~/.local/share/sora2api`."""
     named = given or os.environ.get(f"{PREFIX}DATA_DIR")
-    return Path(named).expanduser().absolute() if named else Path.home() / ".local/share/sora2api"
+    try:
+        return Path(named or "~/.local/share/sora2api").expanduser().absolute()
+    except RuntimeError as error:
+        raise InvalidValue(f"{named or 'The data directory'} is in a home directory that is not known.") from error
 
 
 def load(
@@ -293,8 +296,8 @@ def _read_file(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        return tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidValue(f"{path} is not valid TOML: {error}") from error
 
 

@@ -5,6 +5,9 @@ import importlib
 import click
 from click.shell_completion import CompletionItem
 
+from sora2api.cli.ending import INTERRUPTED, CommandFailed
+from sora2api.errors import Sora2ApiError
+
 COMMANDS = {
     "serve": "Run the server.",
     "generate": "Have an image or a video made by any server in the OpenAI shape, into a file.",
@@ -45,6 +48,19 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"sora2api.cli.{name.replace('-', '_')}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; what it was given and cannot be used becomes one line, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
+        except Sora2ApiError as error:
+            raise CommandFailed(str(error)) from error
+        except UnicodeDecodeError as error:
+            raise CommandFailed(f"A file that was named is no text in UTF-8: {error}.") from error
+        except OverflowError as error:
+            raise CommandFailed(f"A number is too large: {error}.") from error
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands by the table, so that none is imported for its name."""

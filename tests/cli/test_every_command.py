@@ -1,6 +1,7 @@
 """What holds for every command: it is quick to ask for help, tells JSON, and says in a sentence what goes wrong."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from hooked import hooked
 from rig import Rig
 
 from sora2api.cli import main
+from sora2api.settings import FILE as SETTINGS
 from sora2api.store.database import FILE
 
 pytestmark = pytest.mark.slow
@@ -211,6 +213,11 @@ def documents(text: str) -> Iterator[Any]:
         (("user", "list", "--data-dir", "{torn}"), 1, "file is not a database"),
         (("log", "tail", "--data-dir", "{torn}"), 1, "file is not a database"),
         (("webhook", "list", "--data-dir", "{torn}"), 1, "file is not a database"),
+        (("job", "list", "--data-dir", "~nobody-at-all/x"), 1, "a home directory that is not known"),
+        (("settings", "list", "--data-dir", "{foreign}"), 1, "sora2api.toml is not valid TOML"),
+        (("generate", "--shots", "{picture}"), 1, "is no text in UTF-8"),
+        (("account", "export", "--with-secrets", "--passphrase-file", "{picture}"), 1, "is no text in UTF-8"),
+        (("log", "list", "--status", "99999999999999999999"), 1, "A number is too large"),
         (("catalog", "show", "nothing"), 1, "There is no model 'nothing'"),
         (("user", "remove", "nobody"), 1, "There is no user 'nobody'"),
         (("user", "add", " ", "--role", "viewer"), 1, "1 to 100 printable characters"),
@@ -234,7 +241,12 @@ def test_what_goes_wrong_is_told_in_a_sentence(tmp_path, monkeypatch, words, sta
     torn.mkdir()
     (torn / FILE).write_bytes(b"no database" * 1000)
     (tmp_path / "file").write_bytes(b"")
-    command = [word.format(torn=torn, file=tmp_path / "file") for word in words]
+    (tmp_path / "picture").write_bytes(b"\x89PNG")
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / SETTINGS).write_bytes(b'public_url = "caf\xe9"')
+    places = {"torn": torn, "file": tmp_path / "file", "picture": tmp_path / "picture", "foreign": foreign}
+    command = [word.format_map(places) for word in words]
 
     monkeypatch.setenv("SORA2API_DATA_DIR", str(tmp_path / "state"))
 
@@ -242,6 +254,29 @@ def test_what_goes_wrong_is_told_in_a_sentence(tmp_path, monkeypatch, words, sta
 
     assert complaint in done.stderr
     assert done.stdout == ""
+
+
+def test_ctrl_c_has_its_status_whatever_it_ends(tmp_path):
+    state = tmp_path / "state"
+    command = [
+        "env",
+        "--default-signal=INT",
+        sys.executable,
+        "-m",
+        "sora2api",
+        "restore",
+        "-",
+        "--data-dir",
+        str(state),
+    ]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until((state / "serve.lock").exists)
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.communicate()[1] == ""
+    assert process.returncode == 130
+    assert not state.exists()
 
 
 HELP = """

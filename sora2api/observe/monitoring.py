@@ -59,7 +59,7 @@ class Monitoring:
 def shows(request: web.BaseRequest, token: str) -> bool:
     """Whether a request has the *token*; an empty one opens nothing."""
     given = request.headers.get(hdrs.AUTHORIZATION, "")
-    return bool(token) and hmac.compare_digest(given.encode(), (_BEARER + token).encode())
+    return bool(token) and hmac.compare_digest(given.encode(errors="surrogateescape"), (_BEARER + token).encode())
 
 
 @web.middleware

@@ -163,6 +163,7 @@ async def test_with_a_token_only_the_token_opens_the_metrics(watched):
 
     assert await status() == 403
     assert await status(Authorization="Bearer han1234") == 403
+    assert await status(Authorization="Bearer \udcff") == 403
     assert await status(Authorization="Bearer watchers") == 200
 
 

@@ -35,6 +35,8 @@ _OVER_NETWORK: Final = frozenset(
 )
 """Where SQLite's locks and its shared memory cannot be relied on (https://sqlite.org/wal.html)."""
 _PRIVATE: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", KEY, FIRST_LOGIN, SETTINGS)
+_OF_THE_DISK: Final = "lost+found"
+"""What a data directory that is a disk of its own has in it, and is root's."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -106,7 +108,7 @@ def _owners(folder: Path) -> Finding:
 
 def _entries(folder: Path) -> Iterator[Path]:
     """What lies in *folder*, and in its folders; not deeper, where there can be a great many."""
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if path.name != _OF_THE_DISK):
         yield path
         if path.is_dir() and not path.is_symlink() and os.access(path, os.R_OK | os.X_OK, effective_ids=True):
             yield from sorted(path.iterdir())

@@ -132,6 +132,14 @@ def test_a_data_directory_that_is_closed_to_us(patient):
 
 
 @needs_root
+def test_what_a_disk_of_its_own_has_in_it_is_no_fault(patient):
+    (patient.folder / "lost+found").mkdir()
+    os.chown(patient.folder / "lost+found", 65534, 65534)
+
+    assert patient.trouble() == {}
+
+
+@needs_root
 def test_database_files_of_root_in_a_directory_of_another_user(patient):
     subprocess.run(["chown", "-R", "nobody", patient.folder], check=True)
     os.chown(patient.folder / "sora2api.db", 0, 0)

@@ -50,6 +50,7 @@ class Health:
         self._pool = pool
         self._faults: Counter[str] = Counter()
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, str] = {}
 
     async def well(self, account_id: str) -> None:
         """The engine did a task as it should."""
@@ -169,7 +170,11 @@ class Health:
         try:
             await work
         except (EngineError, NoEngine, NotFound) as error:
-            log.warning("account not well", extra={"account": account.name, "code": error.code})
+            if self._told.get(account.id) != error.code:
+                log.warning("account not well", extra={"account": account.name, "code": error.code})
+            self._told[account.id] = error.code
+        else:
+            self._told.pop(account.id, None)
         finally:
             del self._busy[account.id]
 
@@ -177,8 +182,8 @@ class Health:
 def _due(account: Account, now: float) -> bool:
     if account.set_aside == AccountExpired.code:
         return False
-    known = account.models and account.set_aside not in _UNREACHED
-    return account.checked_at is None or now - account.checked_at >= (_CHECK_EVERY if known else _CHECK_AGAIN)
+    answers = account.set_aside == AccountRejected.code or (account.models and account.set_aside not in _UNREACHED)
+    return account.checked_at is None or now - account.checked_at >= (_CHECK_EVERY if answers else _CHECK_AGAIN)
 
 
 def _must_rest(account: Account) -> bool:

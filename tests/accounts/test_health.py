@@ -169,6 +169,37 @@ async def test_an_engine_that_was_not_reached_is_well_when_it_answers(accounts):
     assert accounts.book.get(account.id).ready(time.time())
 
 
+async def checked_again(accounts, *known):
+    """Whether each is asked anew whose engine was asked six seconds ago; the last of them is."""
+    before = time.time() - 6
+    for account in known:
+        await accounts.book.note(account.id, checked_at=before)
+    checking = asyncio.ensure_future(accounts.health.keep_checking())
+    while accounts.book.get(known[-1].id).checked_at == before or accounts.health._busy:  # noqa: ASYNC110 - it sets no event
+        await asyncio.sleep(0.01)
+    checking.cancel()
+    return [accounts.book.get(account.id).checked_at > before for account in known]
+
+
+async def test_a_rejected_token_is_not_tried_every_few_seconds_though_it_never_worked(accounts):
+    accounts.kind.answer = AccountRejected()
+    rejected, new = [await accounts.book.note((await accounts.add(name)).id, models=()) for name in ("box", "new")]
+    await note(accounts, rejected, AccountRejected())
+
+    assert await checked_again(accounts, rejected, new) == [False, True]
+
+
+async def test_what_is_wrong_with_an_account_is_logged_once(accounts, caplog):
+    account = await accounts.book.note((await accounts.add("box")).id, models=())
+    for answer in (ConnectFault(), ConnectFault(), EngineFault(), None, EngineFault()):
+        accounts.kind.answer = answer
+        await accounts.book.note(account.id, models=())
+        await checked_again(accounts, account)
+
+    codes = [record.code for record in caplog.records if record.message == "account not well"]
+    assert codes == [ConnectFault.code, EngineFault.code, EngineFault.code]
+
+
 async def test_a_model_that_is_not_served_is_asked_of_another_account(accounts):
     wrong, right = await accounts.add("wrong", slots=9), await accounts.add("right", slots=9)
     await note(accounts, wrong, NotServedHere())

@@ -1,5 +1,6 @@
 """What /metrics tells: what happened and how things stand, in few series, and to those alone who may read it."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -163,8 +164,16 @@ async def test_with_a_token_only_the_token_opens_the_metrics(watched):
 
     assert await status() == 403
     assert await status(Authorization="Bearer han1234") == 403
-    assert await status(Authorization="Bearer \udcff") == 403
     assert await status(Authorization="Bearer watchers") == 200
+
+
+async def test_an_authorization_that_is_no_text_is_refused(watched):
+    client = await watched("token", "watchers")
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(b"GET /metrics HTTP/1.0\r\nAuthorization: Bearer \xff\r\n\r\n")
+
+    assert b" 403 " in await reader.readline()
+    writer.close()
 
 
 async def test_no_token_opens_metrics_that_are_for_those_near(watched):

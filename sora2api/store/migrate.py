@@ -88,7 +88,10 @@ def copy_of(path: Path) -> Path:
 def _copy(path: Path, found: str | None) -> None:
     if found is None:
         return
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy_of(path))) as target:
+    copy = copy_of(path)
+    copy.touch()
+    copy.chmod(0o600)  # before anything is in it
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ def test_an_upgrade_loses_no_row_and_keeps_the_database_as_it_was(left, revision
     copy = old.data / f"{FILE}.before-{HEAD}"
     assert copy.exists() == (revision != HEAD)
     assert revision == HEAD or current(copy) == revision
+    assert revision == HEAD or stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("revision", REVISIONS[:-1])

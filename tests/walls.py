@@ -106,14 +106,14 @@ def namespaces() -> Filter:
 
 
 def shut(folder: str) -> None:
-    """ProtectSystem=strict, ReadWritePaths, PrivateTmp, ProtectProc and ProcSubset, in a mount namespace of our own."""
+    """ProtectSystem=strict, ReadWritePaths, PrivateTmp and ProtectProc, in a mount namespace of our own."""
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.unshare(0x00020000) == 0, os.strerror(ctypes.get_errno())
     for command in (
         ("mount", "--make-rprivate", "/"),
         ("mount", "--bind", folder, folder),
         ("mount", "-o", "remount,bind,ro", "/"),
-        ("mount", "-t", "proc", "-o", "subset=pid,hidepid=invisible", "proc", "/proc"),
+        ("mount", "-t", "proc", "-o", "hidepid=invisible", "proc", "/proc"),
     ):
         subprocess.run(command, check=True)
 

@@ -34,7 +34,6 @@ _SYSTEMS_ALONE: Final = frozenset(
         "ProtectKernelModules",
         "ProtectKernelTunables",
         "ProtectProc",
-        "ProcSubset",
         "RemoveIPC",
         "AmbientCapabilities",
         "CapabilityBoundingSet",

@@ -40,10 +40,12 @@ def test_a_server_behind_the_units_walls_makes_a_storyboard_and_calls_an_engine(
             timeout=150,
         )
         assert reply.status_code == 200, reply.text
+        metrics = httpx2.get(f"{server.url}/metrics").text
         status = server.status()
         assert server.stop() == 0
 
     assert (status["NoNewPrivs"], status["Seccomp"], int(status["CapEff"], 16)) == ("1", "2", 0)
+    assert "process_resident_memory_bytes " in metrics
     assert json.loads(reply.text)["choices"][0]["finish_reason"] == "stop"
 
 

@@ -107,6 +107,14 @@ class Page(Struct, frozen=True):
     last: Cursor | None
 
 
+class Mark(Struct, frozen=True):
+    """A place in the log: the number and the id of the row that was written last, and the newest id of all."""
+
+    number: int
+    id: str
+    newest: str
+
+
 class LogReader:
     """Reads the log, while it is written or not."""
 
@@ -133,23 +141,29 @@ class LogReader:
             if last is None:
                 return
 
-    async def mark(self) -> int:
+    async def mark(self) -> Mark:
         """Where the log ends now, for `since`."""
+        last = select(_WRITTEN, requests.c.id).order_by(_WRITTEN.desc()).limit(1)
         async with self._database.reading() as connection:
-            return int((await connection.execute(select(func.max(_WRITTEN)).select_from(requests))).scalar() or 0)
+            found = (await connection.execute(last)).one_or_none()
+            newest = (await connection.execute(select(func.max(requests.c.id)))).scalar()
+        return Mark(0, "", "") if found is None else Mark(*found, newest or "")
 
-    async def since(self, mark: int, filters: Filters) -> tuple[Sequence[LoggedRequest], int]:
+    async def since(self, mark: Mark, filters: Filters) -> tuple[Sequence[LoggedRequest], Mark]:
         """What was written behind a *mark* and is wanted, in that order; and the mark behind it.
 
-        A request is written when its reply is complete, so the order of its time would not do.
+        A request is written when its reply is complete, so the order of its time would not do. Where the row at the
+        mark was removed, its number may have been given anew: then it is what came later than all that was there.
         """
-        given = [name for name in (*_LEADING, "path", "text") if getattr(filters, name) is not None]
-        wanted = select(requests, _WRITTEN.label("mark")).where(mark < _WRITTEN).order_by(_WRITTEN).limit(_EXPORTED)
         async with self._database.reading() as connection:
+            there = (await connection.execute(select(requests.c.id).where(mark.number == _WRITTEN))).scalar()
+            behind = mark.number < _WRITTEN if there == mark.id else requests.c.id > mark.newest
+            wanted = select(requests, _WRITTEN.label("mark")).where(behind).order_by(_WRITTEN).limit(_EXPORTED)
             rows = (await connection.execute(wanted)).mappings().all()
+        if rows:
+            mark = Mark(rows[-1]["mark"], rows[-1]["id"], max(mark.newest, *(row["id"] for row in rows)))
         entries = [LoggedRequest(**{name: row[name] for name in LoggedRequest.__struct_fields__}) for row in rows]
-        kept = [entry for entry in entries if all(_is(entry, name, getattr(filters, name)) for name in given)]
-        return kept, rows[-1]["mark"] if rows else mark
+        return [entry for entry in entries if _is_wanted(entry, filters)], mark
 
     async def get(self, request_id: str) -> Whole:
         async with self._database.reading() as connection:
@@ -177,6 +191,15 @@ def made_calls(condition: ColumnElement[bool]) -> Select[Any]:
     shown = [wanted.c[column.name] for column in columns]
     account = text("coalesce(name, account_id) AS account")
     return select(*shown, account).select_from(wanted).order_by(wanted.c.at).limit(_MOST_CALLS)
+
+
+def _is_wanted(entry: LoggedRequest, filters: Filters) -> bool:
+    if filters.since is not None and entry.at < filters.since:
+        return False
+    if filters.until is not None and entry.at >= filters.until:
+        return False
+    given = [name for name in (*_LEADING, "path", "text") if getattr(filters, name) is not None]
+    return all(_is(entry, name, getattr(filters, name)) for name in given)
 
 
 def _is(entry: LoggedRequest, name: str, value: str | int) -> bool:

@@ -5,7 +5,7 @@ import json
 import random
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from sora2api.errors import NotFound
 from sora2api.observe.export import exported
@@ -81,6 +81,17 @@ async def test_pages_have_each_request_that_is_wanted_once_the_newest_first(data
     assert await found(database, Filters(**filters)) == [each["id"] for each in written if meets(each)]
 
 
+@pytest.mark.parametrize(("filters", "meets"), FILTERS, ids=[str(filters) for filters, _ in FILTERS])
+async def test_what_comes_is_held_to_the_same_filters(database, filters, meets):
+    reader, rows = LogReader(database), [row(number) for number in range(COUNT)]
+    mark = await reader.mark()
+    await database.write(lambda connection: connection.execute(insert(requests), rows))
+
+    entries, _ = await reader.since(mark, Filters(**filters))
+
+    assert [entry.id for entry in entries] == [each["id"] for each in rows if meets(each)]
+
+
 async def test_a_search_that_no_index_answers_looks_at_so_many_rows_a_page_and_goes_on(database, written, monkeypatch):
     monkeypatch.setattr(keyset, "STEPS", (20, 30))
     page = await LogReader(database).page(Filters(text="number 0"), limit=10)
@@ -122,3 +133,30 @@ async def test_csv_holds_no_formula(database, prompt):
     (read,) = csv.DictReader(await lines(database, "csv"))
 
     assert read["prompt"] == f"'{prompt}"
+
+
+async def test_what_is_written_is_told_once_though_all_before_it_is_removed(database):
+    reader, mark, told = LogReader(database), None, []
+
+    async def write(*numbers: int) -> None:
+        rows = [row(number) | {"id": f"req_{number:04}"} for number in numbers]
+        await database.write(lambda connection: connection.execute(insert(requests), rows))
+
+    async def hear() -> None:
+        nonlocal mark
+        entries, mark = await reader.since(mark, Filters())
+        told.extend(entry.id for entry in entries)
+
+    await write(1, 3)
+    mark = await reader.mark()
+    await write(4, 2)  # the latter took longer
+    await hear()
+    await database.write(lambda connection: connection.execute(delete(requests)))
+    await hear()
+    await write(5)  # as the first row again
+    await hear()
+    await write(6, 7, 8, 9)
+    await hear()
+    await hear()
+
+    assert told == [f"req_{number:04}" for number in (4, 2, 5, 6, 7, 8, 9)]

@@ -147,7 +147,7 @@ class LogReader:
         async with self._database.reading() as connection:
             found = (await connection.execute(last)).one_or_none()
             newest = (await connection.execute(select(func.max(requests.c.id)))).scalar()
-        return Mark(0, "", "") if found is None else Mark(*found, newest or "")
+        return Mark(0, "", "") if found is None else Mark(found[0], found[1], newest or "")
 
     async def since(self, mark: Mark, filters: Filters) -> tuple[Sequence[LoggedRequest], Mark]:
         """What was written behind a *mark* and is wanted, in that order; and the mark behind it.
@@ -156,8 +156,8 @@ class LogReader:
         mark was removed, its number may have been given anew: then it is what came later than all that was there.
         """
         async with self._database.reading() as connection:
-            there = (await connection.execute(select(requests.c.id).where(mark.number == _WRITTEN))).scalar()
-            behind = mark.number < _WRITTEN if there == mark.id else requests.c.id > mark.newest
+            there = (await connection.execute(select(_WRITTEN).where(requests.c.id == mark.id))).scalar()
+            behind = mark.number < _WRITTEN if there == mark.number else requests.c.id > mark.newest
             wanted = select(requests, _WRITTEN.label("mark")).where(behind).order_by(_WRITTEN).limit(_EXPORTED)
             rows = (await connection.execute(wanted)).mappings().all()
         if rows:

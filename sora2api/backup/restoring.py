@@ -51,15 +51,16 @@ def restore(source: IO[bytes], folder: Path, *, force: bool) -> Restored:
     """
     reader = Reader(source)
     _check_revision(reader.label.revision)
-    there = _state(folder)
-    if there - {KEY} and not force:
+    _clear(folder)
+    if _state(folder) - {KEY} and not force:
         raise _not_empty(folder)
     with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=folder) as scratch:
         draft = Path(scratch)
         manifest = reader.extract(draft)
         _unpack(draft)
         coming = {path.name for path in draft.iterdir()}
-        if there & coming and not force:
+        there = _state(folder)  # a command may have made something meanwhile
+        if (there - {KEY} or there & coming) and not force:
             raise _not_empty(folder)
         os.sync()
         aside = _moved_aside(folder, there) if there and force else None
@@ -69,11 +70,16 @@ def restore(source: IO[bytes], folder: Path, *, force: bool) -> Restored:
     return Restored(manifest=manifest, aside=aside, key=_fit(folder))
 
 
-def _state(folder: Path) -> set[str]:
-    """What is in *folder*, without locks and what restores have left: what was aside before, and drafts, which go."""
+def _clear(folder: Path) -> None:
+    """Remove the drafts that restores have left which were broken off."""
     for left in folder.glob(f"{_DRAFT}*"):
         shutil.rmtree(left)
-    return {path.name for path in folder.iterdir() if path.name not in _NO_STATE and not path.name.startswith(_ASIDE)}
+
+
+def _state(folder: Path) -> set[str]:
+    """What is in *folder*, without locks, drafts, and what was moved aside before."""
+    names = {path.name for path in folder.iterdir()} - set(_NO_STATE)
+    return {name for name in names if not name.startswith((_ASIDE, _DRAFT))}
 
 
 def _not_empty(folder: Path) -> NotEmpty:

@@ -73,9 +73,11 @@ def _made(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for left in folder.glob("*.lock"):
-            left.unlink()
-        folder.rmdir()
+        left = list(folder.iterdir())
+        if all(path.suffix == ".lock" for path in left):  # nobody else has made anything in it
+            for path in left:
+                path.unlink()
+            folder.rmdir()
         raise
 
 

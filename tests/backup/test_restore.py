@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from backup.conftest import picture, rows
+from commands import until
 
 from sora2api.backup.reading import BadBackup, Reader
 from sora2api.cli.serve import locked
@@ -97,6 +98,20 @@ def test_a_restore_that_was_killed_leaves_nothing_in_the_way(run, whole, file, t
 
 
 # Whether the key fits.
+
+
+def test_what_a_command_makes_meanwhile_is_not_written_over(told, whole, target):
+    command = [sys.executable, "-m", "sora2api", "restore", "-", "--data-dir", str(target)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as restoring:
+        restoring.stdin.write(whole[: len(whole) // 2])
+        restoring.stdin.flush()
+        until(lambda: list(target.glob(".restore-*")))
+        told(target, "user", "add", "anna", "--role", "viewer")
+        _, err = restoring.communicate(whole[len(whole) // 2 :])
+
+    assert restoring.returncode == 1
+    assert b"is not empty" in err
+    assert [user["name"] for user in told(target, "user", "list")] == ["anna"]
 
 
 def test_it_is_said_whether_the_key_fits(told, run, folder, file, target, monkeypatch):

@@ -9,7 +9,7 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.cli.exchange import export, import_
-from sora2api.cli.state import print_json, print_table, run, state_options
+from sora2api.cli.state import load_settings, print_json, print_table, run, state_options
 
 if TYPE_CHECKING:
     from sora2api.accounts import Account
@@ -292,7 +292,8 @@ async def _list(folder: Path, *, as_json: bool) -> None:
     from sora2api.cli.account_parts import listed
 
     async with listed(folder) as known:
-        accounts = [account for account in known.book.all() if account.removed_at is None]
+        over = known.book.ever_real and not (await load_settings(folder, known.database)).settings.sandbox
+        accounts = [each for each in known.book.all() if each.removed_at is None and not (over and each.sandbox)]
         standing = known.standing
     if as_json:
         print_json([public(account, standing) for account in accounts])

@@ -145,6 +145,16 @@ def test_an_engine_that_names_no_models_is_said_to_get_no_work(folder, sandbox):
     assert "It names no models, so it gets no work: see whether the base URL is right" in tested.stdout
 
 
+def test_the_list_has_the_sandbox_only_while_it_serves(tmp_path):
+    with Running("serve", tmp_path):
+        assert [each["name"] for each in told("list", folder=tmp_path)] == ["sandbox"]
+        told("add", "--driver", "openai", "--base-url", "http://127.0.0.1:1/v1", "--name", "box", folder=tmp_path)
+
+        assert [each["name"] for each in told("list", folder=tmp_path)] == ["box"]
+        (tmp_path / "sora2api.toml").write_text("sandbox = true\n")
+        assert [each["name"] for each in told("list", folder=tmp_path)] == ["sandbox", "box"]
+
+
 def test_the_list_says_why_an_account_is_set_aside(folder):
     told("change", "box", "--token", "sk-wrong", "--refresh-url", "none", folder=folder)
     told("test", "box", folder=folder, status=1)

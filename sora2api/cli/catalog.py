@@ -47,8 +47,9 @@ def show(name: str, data_dir: Path, as_json: bool) -> None:
         print_json(_public(model) | {"servers": servers})
         return
     for field, value in _public(model).items():
-        if value not in (None, [], ""):
-            click.echo(f"{field.replace('_', ' '):12} {value}")
+        told = ", ".join(value) if isinstance(value, tuple) else value
+        if told not in (None, ""):
+            click.echo(f"{field.replace('_', ' '):12} {told}")
     rows = ((each["account"], each["engine_model"], ", ".join(each["capabilities"])) for each in servers)
     print_table(("account", "by its model", "can do"), rows, empty="No account serves it.")
 

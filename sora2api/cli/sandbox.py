@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
+from sora2api.cli.ending import CommandFailed, message_of
+
 if TYPE_CHECKING:
     from sora2api.sandbox.engine import Options
 
@@ -83,7 +85,7 @@ async def _serve(options: "Options", host: str, port: int, *, as_json: bool, chi
     try:
         await server.run(options, host=host, port=port, ready=ready, stop=stop)
     except (Sora2ApiError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise CommandFailed(message_of(error)) from error
 
 
 def _read_to_end(stop: asyncio.Event) -> None:

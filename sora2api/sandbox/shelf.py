@@ -101,5 +101,5 @@ def sole_use(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise FolderTaken(f"Another sandbox uses {folder}.") from error
+            raise FolderTaken(f"Another sandbox uses {folder}. Give this one a --data-dir of its own.") from error
         yield

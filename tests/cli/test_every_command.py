@@ -292,6 +292,10 @@ def test_help_comes_without_what_is_slow():
     subprocess.run([sys.executable, "-c", HELP], check=True, capture_output=True)
 
 
+def test_what_a_model_has_several_of_is_listed(tmp_path):
+    assert "720x1280, 1280x720" in ran("catalog", "show", "sora-2", "--data-dir", str(tmp_path)).stdout
+
+
 @pytest.mark.parametrize(
     ("words", "offered"),
     [("ca", "catalog"), ("user res", "reset-password"), ("catalog set x --makes vi", "video"), ("--ver", "--version")],

@@ -68,7 +68,7 @@ def test_two_sandboxes_do_not_share_a_folder(start, tmp_path):
     second = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
     assert second.returncode == 1
-    assert f"Another sandbox uses {tmp_path / 'sandbox'}." in second.stderr
+    assert second.stderr.startswith(f"error: Another sandbox uses {tmp_path / 'sandbox'}. Give this one a --data-dir")
     assert "Traceback" not in second.stderr
 
 

@@ -42,7 +42,7 @@ async def follow(remote: Remote, video: dict[str, Any], heard: Heard) -> dict[st
             await _listen(remote, video["id"], heard)
         else:
             await asyncio.sleep(_POLL)
-        video = await remote.get(path_of(video["id"]))
+        video = await remote.video(str(video["id"]))
     return video
 
 

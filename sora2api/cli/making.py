@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import binascii
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,7 +73,7 @@ async def submit(remote: Remote, kind: Kind, order: Order, target: Target) -> di
     """The server's answer to an order, or to the same order sent before."""
     note = target.note
     if note.job is not None:
-        return await remote.get(path_of(note.job))
+        return await _asked_for(remote, note)
     if note.sent and not remote.idempotent:
         raise SubmitUnknown(f"Whether the server took this before is not known. To ask again, remove {note.path}.")
     note.sent = True
@@ -81,6 +82,16 @@ async def submit(remote: Remote, kind: Kind, order: Order, target: Target) -> di
         return await _posted(remote, kind, order, once=note.once)
     except Refused:
         await asyncio.to_thread(note.remove)
+        raise
+
+
+async def _asked_for(remote: Remote, note: Note) -> dict[str, Any]:
+    """The job of a run before. One that is gone is not come back to: the next run asks anew."""
+    try:
+        return await remote.video(str(note.job))
+    except Refused as error:
+        if error.answered in (404, 410):
+            await asyncio.to_thread(note.remove)
         raise
 
 
@@ -116,12 +127,15 @@ async def _posted(remote: Remote, kind: Kind, order: Order, *, once: str) -> dic
     """Ask by the API that is for it; by a chat where the server has no such path."""
     path, form = video_request(order) if kind == "video" else image_request(order)
     try:
-        return await remote.post(path, form, once=once)
+        answer = await remote.post(path, form, once=once)
     except Refused as error:
         if not error.no_such_path:
             raise
         path, form = await asyncio.to_thread(chat_request, order)
         return await remote.post(path, form, once=once)
+    if kind == "video" and "id" not in answer:
+        raise Refused(200, {"message": "The server answered without a job."})
+    return answer
 
 
 async def _kept(remote: Remote, job: str | None, source: str | bytes, target: Target, bar: Bar) -> Made:
@@ -147,14 +161,22 @@ def _sources(answer: dict[str, Any]) -> list[str | bytes]:
     assets = answer.get("sora2api", {}).get("assets")
     if assets:
         return [str(asset["url"]) for asset in assets]
-    return [_opened(link) for link in _LINK.findall(str(answer["choices"][0]["message"].get("content")))]
+    said = [str(choice["message"].get("content")) for choice in answer["choices"][:1]]
+    return [_opened(link) for words in said for link in _LINK.findall(words)]
 
 
 def _source(said: dict[str, Any]) -> str | bytes:
     if said.get("b64_json"):
-        return base64.b64decode(said["b64_json"])
+        return _decoded(said["b64_json"])
     return _opened(str(said.get("url")))
 
 
 def _opened(link: str) -> str | bytes:
-    return base64.b64decode(link.partition(",")[2]) if link.startswith("data:") else link
+    return _decoded(link.partition(",")[2]) if link.startswith("data:") else link
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except binascii.Error as error:
+        raise JobFailed("The server answered with a file that is no base64.") from error

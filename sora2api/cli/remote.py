@@ -108,6 +108,10 @@ class Remote:
     async def get(self, path: str) -> dict[str, Any]:
         return await self._answer("GET", path, dict, sure=True)
 
+    async def video(self, job_id: str) -> dict[str, Any]:
+        """How a job stands; its id is with it, whether the server says that again or not."""
+        return {"id": job_id} | await self.get(path_of(job_id))
+
     async def post(self, path: str, form: Form, *, once: str) -> dict[str, Any]:
         """Ask for something to be made, under the Idempotency-Key *once*. Raises `SubmitUnknown`."""
 

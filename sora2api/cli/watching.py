@@ -115,12 +115,12 @@ async def _followed(
     """The Video at its end, and the file that it was fetched into."""
     from sora2api.cli.making import Target, fetched, followed
     from sora2api.cli.note import Note
-    from sora2api.cli.remote import Remote, path_of
+    from sora2api.cli.remote import Remote
 
     with Bars(wanted=not quiet) as bars:
         bar = bars.add(job_id)
         async with Remote(server, key, patience=patience, on_trouble=bar.say) as remote:
-            answer = await followed(remote, await remote.get(path_of(job_id)), bar)
+            answer = await followed(remote, await remote.video(job_id), bar)
             if output is None:
                 return answer, None
             note = await asyncio.to_thread(Note.beside, output, job=job_id)

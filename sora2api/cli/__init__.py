@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
         """Run the command; what it was given and cannot be used becomes one line, not a traceback."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             raise SystemExit(INTERRUPTED) from None
         except Sora2ApiError as error:
             raise CommandFailed(str(error)) from error

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sora2api.cli.failures import failures_told
 from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, run, state_options
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def import_(
     from sora2api.cli.account import settings_of
 
     given["settings"] = settings_of(given.pop("pairs"))
-    failed = run(_import(data_dir, source.read(), passphrase_file, given, as_json=as_json))
+    with failures_told():  # who is asked for the passphrase can end it by Ctrl-C
+        rows = _rows(source.read(), passphrase_file, given)
+    failed = run(_import(data_dir, rows, given, as_json=as_json))
     if failed:
         raise SystemExit(1)
 
@@ -82,9 +85,7 @@ def export(*, data_dir: Path, as_json: bool, form: str, with_secrets: bool, pass
     click.echo(run(_export(data_dir, form, passphrase, who=who)), nl=False)
 
 
-async def _import(
-    folder: Path, data: bytes, passphrase_file: IO[str] | None, given: dict[str, Any], *, as_json: bool
-) -> bool:
+async def _import(folder: Path, rows: "Sequence[Row]", given: dict[str, Any], *, as_json: bool) -> bool:
     """Whether any row failed."""
     from sora2api.accounts import AccountBook
     from sora2api.accounts.exchange import Plan
@@ -92,7 +93,6 @@ async def _import(
     from sora2api.registry import discover
     from sora2api.store.secrets import Secrets
 
-    rows = await asyncio.to_thread(_rows, data, passphrase_file, given)
     async with open_state(folder) as database:
         settings = (await load_settings(folder, database)).settings
         registry = await asyncio.to_thread(

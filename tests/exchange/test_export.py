@@ -3,10 +3,14 @@
 import csv
 import io
 import json
+import os
+import pty
 import re
+import sys
 
 import msgspec
 import pytest
+from commands import until
 from exchange.conftest import URL, Books, document, sora2api
 
 from sora2api.accounts import Account
@@ -173,3 +177,22 @@ def test_the_report_for_people_has_a_line_a_row_and_the_totals(tmp_path):
         "3: rented-2: added",
         "2 added, 0 updated, 1 skipped, 0 failed",
     ]
+
+
+def test_ctrl_c_ends_the_question_for_the_passphrase(tmp_path):
+    phrase = tmp_path / "phrase"
+    phrase.write_text("correct horse", encoding="utf-8")
+    sealed = tmp_path / "sealed.json"
+    sealed.write_text(sora2api(tmp_path, "export", "--with-secrets", "--passphrase-file", str(phrase)).stdout)
+    command = [sys.executable, "-m", "sora2api", "account", "import", str(sealed), "--data-dir", str(tmp_path)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, command)
+    asked = b""
+    while b"Passphrase" not in asked:
+        asked += os.read(terminal, 4096)
+    os.write(terminal, b"\x03")
+    _, status = until(lambda: (ended := os.waitpid(pid, os.WNOHANG))[0] and ended)
+    os.close(terminal)
+
+    assert os.waitstatus_to_exitcode(status) == 130

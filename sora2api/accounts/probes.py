@@ -14,6 +14,11 @@ from sora2api.errors import ProxyFault
 TIMEOUT: Final = 10.0
 
 
+def reason(error: ProxyFault) -> str:
+    """What the system or the proxy said; where that is nothing, as of a time-out, what the error itself says."""
+    return str(error.__cause__ or "") or error.message
+
+
 class Probes:
     """Which proxies are used by whom, and how they are.
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from sora2api.accounts.aside import set_aside, take_back
 from sora2api.accounts.book import Account, AccountBook
-from sora2api.accounts.probes import Probes
+from sora2api.accounts.probes import Probes, reason
 from sora2api.accounts.proxies import SPREAD, ProxyBook
 from sora2api.egress.proxies import shown
 from sora2api.errors import ProxyFault
@@ -50,7 +50,7 @@ class ProxyWatch:
         try:
             await self._probes.probe(url, accounts)
         except ProxyFault as error:
-            log.info("probe failed", extra={"proxy": shown(url), "cause": str(error.__cause__ or error)})
+            log.info("probe failed", extra={"proxy": shown(url), "cause": reason(error)})
         finally:
             del self._probing[url]
             self._proxies.news.set()

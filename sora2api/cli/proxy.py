@@ -194,6 +194,7 @@ async def _change(folder: Path, name: str, changes: dict[str, Any], *, as_json: 
 
 
 async def _test(folder: Path, name: str, *, as_json: bool) -> bool:
+    from sora2api.accounts.probes import reason
     from sora2api.errors import ProxyFault
 
     async with _opened(folder) as state:
@@ -203,7 +204,7 @@ async def _test(folder: Path, name: str, *, as_json: bool) -> bool:
         try:
             latency = await state.probes.probe(proxy.url, users)
         except ProxyFault as error:
-            trouble = str(error.__cause__ or error)
+            trouble = reason(error)
     if as_json:
         print_json({"id": proxy.id, "name": proxy.name, "latency": latency, "trouble": trouble})
     elif latency is None:

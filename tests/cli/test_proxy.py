@@ -1,6 +1,7 @@
 """`sora2api proxy` as an operator runs it: processes of their own, on a data directory."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -83,6 +84,16 @@ def test_a_proxy_is_tried(tmp_path, running):
     assert 0 < right["latency"] < 10
     assert wrong.returncode == 1
     assert SECRET not in wrong.stdout + wrong.stderr
+
+
+@pytest.mark.slow
+def test_of_a_proxy_that_never_says_a_word_that_is_said(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        told("add", "mute", f"socks5://me:{SECRET}@127.0.0.1:{mute.getsockname()[1]}", folder=tmp_path)
+        done = proxy("test", "mute", folder=tmp_path)
+
+    assert done.returncode == 1
+    assert "could not be reached" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import UNSET, Struct, UnsetType
 
 from sora2api.accounts import Account
+from sora2api.accounts.probes import reason
 from sora2api.accounts.proxies import Proxy
 from sora2api.accounts.reasons import advice, meaning
 from sora2api.accounts.shown import address, proxy_of
@@ -139,8 +140,8 @@ async def test_proxy(desk: Desk, asked: ProxyId) -> Change:
     try:
         latency = await desk.office.probes.probe(proxy.url, users[:1])
     except ProxyFault as error:
-        trouble = str(error.__cause__ or error)
-        return Change(subject=proxy.name, value=ProxyTested(name=proxy.name, trouble=trouble, account=towards))
+        value = ProxyTested(name=proxy.name, trouble=reason(error), account=towards)
+        return Change(subject=proxy.name, value=value)
     return Change(subject=proxy.name, value=ProxyTested(name=proxy.name, latency=latency, account=towards))
 
 

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from sora2api.modes import API_VERSION
 from sora2api.registry import Plugin, discover
 
+OURS: Final = {"character", "image", "remix", "storyboard", "video"}
 OUTSIDE = Path(__file__).parent / "outside"
 DISCOVER = """
 import json, msgspec
@@ -44,7 +46,7 @@ def outside(outside_packages):
 def test_our_own_modes_and_drivers_are_ready():
     found = discover()
 
-    assert set(found.modes) == {"character", "image", "remix", "storyboard", "video"}
+    assert found.modes.keys() == OURS
     assert "openai" in found.drivers
     assert all(name == mode.name for name, mode in found.modes.items())
     assert all(plugin.distribution == "sora2api" and plugin.version for plugin in found.plugins)
@@ -91,7 +93,7 @@ def test_a_broken_package_is_set_aside_with_its_reason(outside, distribution, na
 def test_our_own_keep_their_names_among_broken_ones(outside):
     ours = {name: module for name, module in outside["modes"].items() if name != "countdown"}
 
-    assert ours == {name: f"sora2api.plugins.{name}" for name in ("character", "image", "remix", "storyboard", "video")}
+    assert ours == {name: f"sora2api.plugins.{name}" for name in OURS}
 
 
 def test_a_third_party_can_test_its_mode_with_our_contract(outside_packages, tmp_path):

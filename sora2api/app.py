@@ -116,7 +116,7 @@ def _application(services: Services, health: Health) -> web.Application:
     app.on_response_prepare.append(stamp)
     app[SERVICES] = services
     health.add_routes(app)
-    add_routes(app, also=described())
+    add_routes(app, also=described)
     Cors(services.settings.cors_origins).set_up(app)
     return app
 

@@ -85,7 +85,13 @@ _ = gettext
 
 def word(message: str, /, **variables: object) -> Markup:
     """`gettext` as templates have it: the *variables* are escaped, the message is not."""
-    return Markup(gettext(message)) % variables  # noqa: S704 - what we have written ourselves
+    text = _markup(LANGUAGE.get(), message)
+    return text % variables if variables else text
+
+
+@cache
+def _markup(language: str, message: str) -> Markup:
+    return Markup(_translations(language).gettext(message))  # noqa: S704 - what we have written ourselves
 
 
 def words(one: str, many: str, num: int, /, **variables: object) -> Markup:

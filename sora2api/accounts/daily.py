@@ -51,7 +51,9 @@ class DailyUse:
 
     def used_up(self, account: Account, slot: Slot) -> bool:
         quota = account.daily(slot)
-        return quota is not None and self.used(account.id, slot) >= quota
+        if quota is None or self._used.get((account.id, slot), 0) < quota:  # on a new day it is less still
+            return False
+        return self.used(account.id, slot) >= quota
 
     def _turn_over(self) -> None:
         if self._day != today():

@@ -9,6 +9,7 @@ each lease: what has changed is looked at, and that only where it matters.
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -305,6 +306,10 @@ class Pool:
     def in_use(self, account_id: str, slot: Slot) -> int:
         seat = self._seats.get((account_id, slot))
         return 0 if seat is None else len(seat.held)
+
+    def busy(self) -> Counter[str]:
+        """How many slots of each account are taken, of those of which any is."""
+        return Counter(held.seat.account_id for held in self._held.values())
 
     def waiting(self) -> int:
         return len(self._admissions)

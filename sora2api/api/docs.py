@@ -1,9 +1,11 @@
-"""/openapi.json, and /docs, a page made of it: both are made once, are the same for all, and need no key."""
+"""/openapi.json, and /docs, a page made of it: made when first asked for, the same for all, and no key is needed."""
 
+import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import groupby
 from typing import Any, Final
 
@@ -14,7 +16,6 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 
 from sora2api.api.cors import DOCUMENT
-from sora2api.api.middlewares import Handler
 
 PAGE: Final = "/docs"
 _REF: Final = "#/components/schemas/"
@@ -53,7 +54,31 @@ class Shown(Struct, frozen=True):
     replies: dict[str, list[Words]]
 
 
-def add_routes(app: web.Application, document: Mapping[str, Any]) -> None:
+class Pages(Struct, frozen=True):
+    """What is sent."""
+
+    document: bytes
+    page: bytes
+    headers: dict[str, str]
+
+
+def add_routes(app: web.Application, documented: Callable[[], Mapping[str, Any]]) -> None:
+    """*documented* gives the document; it is called when somebody first asks for it."""
+    made = cache(lambda: _made(documented()))
+
+    async def document(_request: web.Request) -> web.StreamResponse:
+        pages = await asyncio.to_thread(made)
+        return web.Response(body=pages.document, content_type="application/json", charset="utf-8")
+
+    async def page(_request: web.Request) -> web.StreamResponse:
+        pages = await asyncio.to_thread(made)
+        return web.Response(body=pages.page, content_type="text/html", charset="utf-8", headers=pages.headers)
+
+    app.router.add_get(DOCUMENT, document)
+    app.router.add_get(PAGE, page)
+
+
+def _made(document: Mapping[str, Any]) -> Pages:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("sora2api.api", ""),
         autoescape=True,
@@ -73,15 +98,7 @@ def add_routes(app: web.Application, document: Mapping[str, Any]) -> None:
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
-    app.router.add_get(DOCUMENT, _fixed(orjson.dumps(document), "application/json", {}))
-    app.router.add_get(PAGE, _fixed(page.encode(), "text/html", headers))
-
-
-def _fixed(body: bytes, content_type: str, headers: Mapping[str, str]) -> Handler:
-    async def answer(_request: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
-
-    return answer
+    return Pages(document=orjson.dumps(document), page=page.encode(), headers=headers)
 
 
 def _marked(text: str) -> Markup:

@@ -1,6 +1,6 @@
 """The table of the API's paths, each under /v1 and, for code written for Azure, under /openai/v1."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -216,8 +216,8 @@ TABLE: Final = (
 )
 
 
-def add_routes(app: web.Application, *, also: Mapping[str, Any]) -> None:
-    """*also* holds the paths that the document tells of beside the API's own, and their components."""
+def add_routes(app: web.Application, *, also: Callable[[], Mapping[str, Any]]) -> None:
+    """*also* gives the paths that the document tells of beside the API's own, and their components."""
     for prefix in PREFIXES:
         for operation in TABLE:
             for method in operation.methods:
@@ -226,4 +226,4 @@ def add_routes(app: web.Application, *, also: Mapping[str, Any]) -> None:
     app.on_response_prepare.append(tell_limits)
     app.on_response_prepare.append(time_reply)
     app.router.add_get(PREFIX + "/{token}/{file}", videos.link)
-    docs.add_routes(app, joined(document(TABLE, prefix=PREFIXES[0]), also))
+    docs.add_routes(app, lambda: joined(document(TABLE, prefix=PREFIXES[0]), also()))

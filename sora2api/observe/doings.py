@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Integer, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, case, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import BadRequest, Cancelled, DeadlineExceeded, PolicyRefusal
@@ -148,16 +149,21 @@ async def _last_used(connection: AsyncConnection) -> dict[str, Score]:
 
 async def _ended(connection: AsyncConnection, since: float, until: float) -> Sequence[tuple[int, str, Score]]:
     """How the tasks went that ended from *since* until *until*, by hour and account."""
+    return [
+        (row.hour, row.account_id, Score(done=row.done, failed=row.failed, used_at=row.used_at))
+        for row in await connection.execute(_outcomes(), {"since": since, "until": until})
+    ]
+
+
+@cache
+def _outcomes() -> Select[tuple[int, str, int, int, float]]:
     hour = cast(tasks.c.ended_at / HOUR, Integer).label("hour")
     error = tasks.c.error
     done = func.sum(case((error.is_(None), 1), else_=0)).label("done")
     failed = func.sum(case((error.is_(None), 0), (or_(*map(_begins, _EXCUSED)), 0), else_=1)).label("failed")
     wanted = select(hour, tasks.c.account_id, done, failed, func.max(tasks.c.ended_at).label("used_at"))
-    wanted = wanted.where(tasks.c.ended_at >= since, tasks.c.ended_at < until).group_by(hour, tasks.c.account_id)
-    return [
-        (row.hour, row.account_id, Score(done=row.done, failed=row.failed, used_at=row.used_at))
-        for row in await connection.execute(wanted)
-    ]
+    between = tasks.c.ended_at >= bindparam("since"), tasks.c.ended_at < bindparam("until")
+    return wanted.where(*between).group_by(hour, tasks.c.account_id)
 
 
 def _begins(code: str) -> ColumnElement[bool]:

@@ -260,18 +260,15 @@ def _order(
     desk: Desk, sort: str, conditions: Mapping[str, Condition], scores: Mapping[str, Score]
 ) -> Callable[[Account], Any]:
     none, worst = Score(), {condition: place for place, condition in enumerate(_WORST_FIRST)}
+    busy = desk.office.pool.busy()
     return {
         "state": lambda account: (worst[conditions[account.id]], account.name.casefold()),
         "used": lambda account: -(scores.get(account.id, none).used_at or 0),
         "success": lambda account: _first(scores.get(account.id, none).rate),
-        "slots": lambda account: -_busy(desk, account),
+        "slots": lambda account: -busy[account.id],
         "priority": lambda account: (-account.priority, account.name.casefold()),
         "expires": lambda account: _first(account.expires_at),
     }.get(sort, lambda account: account.name.casefold())
-
-
-def _busy(desk: Desk, account: Account) -> int:
-    return desk.office.pool.in_use(account.id, "image") + desk.office.pool.in_use(account.id, "video")
 
 
 def _first(value: float | None) -> tuple[bool, float]:

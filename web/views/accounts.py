@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 from msgspec import NODEFAULT, structs
 
+from sora2api.accounts import Account
 from sora2api.accounts.exchange import FORMATS
 from sora2api.accounts.given import Given
 from sora2api.accounts.trying import Found
@@ -61,7 +62,7 @@ async def show(request: web.Request) -> web.Response:
         many=len(accounts),
         real=desk.office.accounts.ever_real,
         drivers=sorted({account.driver for account in accounts}),
-        known_groups=_groups(desk),
+        known_groups=_groups(accounts),
         proxy_words=_proxy_words(desk),
     )
 
@@ -164,7 +165,7 @@ def _form(
         error=error,
         set=dict(set_),
         fields=_fields(desk, driver),
-        known_groups=_groups(desk),
+        known_groups=_groups(in_use(desk)),
         proxy_words=_proxy_words(desk),
         text=driver_form.text,
     )
@@ -209,8 +210,8 @@ def _fields(desk: Desk, driver: str) -> Sequence[FormField]:
     return [] if kind is None else driver_form.fields(kind.settings_type)
 
 
-def _groups(desk: Desk) -> Sequence[str]:
-    return sorted(set(chain.from_iterable(account.groups for account in in_use(desk))))
+def _groups(accounts: Sequence[Account]) -> Sequence[str]:
+    return sorted(set(chain.from_iterable(account.groups for account in accounts if account.groups)))
 
 
 def _proxy_words(desk: Desk) -> Sequence[str]:

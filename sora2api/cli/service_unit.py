@@ -135,7 +135,7 @@ def _start(program: Program, data: Path) -> str:
 def _word(text: str) -> str:
     """*text* as one word of a unit, whatever is in it."""
     escaped = text.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"' if escaped != text or any(map(str.isspace, text)) else text
+    return f'"{escaped}"' if escaped != text or any(each.isspace() or each == "'" for each in text) else text
 
 
 def _fitted(other: Mapping[str, Sequence[str]]) -> str:

@@ -56,7 +56,12 @@ def test_the_units_of_deploy_are_those_for_the_usual_places():
 
 
 @pytest.mark.parametrize(
-    ("manager", "options"), [("--system", ()), ("--user", ("--user", "--data-dir", "/srv/a folder, 50%"))]
+    ("manager", "options"),
+    [
+        ("--system", ()),
+        ("--user", ("--user", "--data-dir", "/srv/a folder, 50%")),
+        ("--user", ("--user", "--data-dir", "/srv/o'brien")),
+    ],
 )
 def test_systemd_finds_nothing_wrong_with_the_units(analyze, tmp_path, manager, options):
     units = told("install-service", "--print", "--socket", *options)

@@ -159,7 +159,7 @@ class GuardedFetch:
             found = await loop.getaddrinfo(host, url.port, type=socket.SOCK_STREAM)
             addresses = [ipaddress.ip_address(info[4][0]) for info in found]
         except (OSError, ValueError) as exc:
-            raise LinkNotFetched("The link could not be fetched: its host is not known.") from exc
+            raise LinkNotFetched("The link's host is not known.") from exc
         if not all(self._may_reach(address) for address in addresses):
             raise LinkRefused
         return addresses
@@ -247,7 +247,7 @@ def _parse(url: str) -> URL:
     try:
         return exact(url)
     except ValueError as exc:
-        raise LinkNotFetched("The link could not be fetched: it is not a valid URL.") from exc
+        raise LinkNotFetched("The link is not a valid URL.") from exc
 
 
 async def _keep(

@@ -1,4 +1,4 @@
-"""The settings as an operator sees them: what is in force, where it comes from, and what will be after a restart."""
+"""The settings as an operator sees them: what is in force, where it comes from, and what will be later."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from msgspec import Struct
 from yarl import URL
 
 from sora2api.errors import InvalidValue, NotFound
-from sora2api.settings import AT_ONCE, SEALED, SECRET, Described, InForce, Loaded, Source, load, parse, table
+from sora2api.settings import AT_ONCE, ON_RELOAD, SEALED, SECRET, Described, InForce, Loaded, Source, load, parse, table
 from sora2api.store.chosen import choose, chosen, unchoose
 from sora2api.store.database import Database
 from sora2api.store.secrets import Secrets
@@ -21,7 +21,8 @@ class Setting(Struct, frozen=True, kw_only=True):
     """A setting. *value* is in force and comes from *source*; *later* is what it will be after a restart.
 
     *pinned*: it is given on the command line or in the environment, so nothing else can change it. *chosen*: the
-    database has a value for it. *at_once*: a running server heeds a change. *waits*: a restart will change it.
+    database has a value for it. *at_once*: a running server heeds a change; *on_reload*: it does after SIGHUP. *waits*:
+    that, or a restart, will change it.
     Secrets, and passwords in URLs, are `***`.
     """
 
@@ -35,6 +36,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     pinned: bool
     chosen: bool
     at_once: bool
+    on_reload: bool
     waits: bool
 
 
@@ -101,6 +103,7 @@ class SettingsBook:
             pinned=pinned,
             chosen=name in said,
             at_once=name in AT_ONCE,
+            on_reload=name in ON_RELOAD,
             waits=later != value,
         )
 

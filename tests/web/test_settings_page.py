@@ -1,10 +1,12 @@
 """Settings in the panel and its API: what is in force, where it comes from, and what a change does."""
 
+import signal
 import sqlite3
 from contextlib import closing
 
 import httpx2
 import pytest
+from commands import until
 from served import Served
 
 from sora2api.settings import names
@@ -50,6 +52,20 @@ def test_a_change_waits_for_a_restart_and_says_so(served):
     assert (changed["value"], changed["later"], changed["waits"], changed["chosen"]) == (6, 9, True, True)
     assert "after a restart" in page
     assert (reset["later"], reset["waits"], reset["chosen"]) == (6, False, False)
+
+
+def test_a_change_that_a_reload_takes_up_says_so_and_is_taken_up(served):
+    changed = served.api().patch("/settings/wait_limit", json={"value": 77}).json()
+    page = served.page.get("/settings").text
+    served.signal(signal.SIGHUP)
+    held = until(lambda: setting(served, "wait_limit")["value"] == 77)
+    served.api().delete("/settings/wait_limit")
+    served.signal(signal.SIGHUP)
+
+    assert (changed["later"], changed["waits"], changed["on_reload"]) == (77, True, True)
+    assert "after a reload" in page
+    assert held
+    assert until(lambda: not setting(served, "wait_limit")["waits"])
 
 
 def test_a_setting_that_holds_at_once_does(served):

@@ -104,8 +104,16 @@ async def show(request: web.Request) -> web.Response:
         (name, gettext(heading), [_row(settings[each], changed.get(each)) for each in names])
         for name, heading, names in GROUPS
     ]
-    waiting = [setting.name for setting in settings.values() if setting.waits]
-    return shell(request, "settings.html", section="settings", session=session, parts=parts, waiting=waiting)
+    later = [setting for setting in settings.values() if setting.waits]
+    return shell(
+        request,
+        "settings.html",
+        section="settings",
+        session=session,
+        parts=parts,
+        reloadable=[setting.name for setting in later if setting.on_reload],
+        waiting=[setting.name for setting in later if not setting.on_reload],
+    )
 
 
 async def _changed(desk: Desk) -> Mapping[str, AuditEntry]:

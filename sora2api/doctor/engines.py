@@ -1,6 +1,7 @@
 """The engines: whether each lets its account in, asked by its driver and through its proxy, which costs nothing."""
 
 import asyncio
+from typing import Final
 
 from yarl import URL
 
@@ -10,20 +11,24 @@ from sora2api.doctor.copy import PATIENCE, Copy
 from sora2api.doctor.finding import Case, Finding, warning, well, wrong
 from sora2api.errors import AccountExpired, AccountRejected, EngineError, NetworkFault, NoEngine, NotServedHere
 
+_AT_ONCE: Final = 400
+"""How many accounts are asked about at once, so that files enough can be open by the usual limit of 1024."""
+
 
 async def look(case: Case, copy: Copy) -> list[Finding]:
     if not copy.used:
         return [well("engines", "There are no accounts in use: the built-in sandbox answers.")]
-    found = list(await asyncio.gather(*(_asked(copy, account) for account in copy.used)))
+    turn = asyncio.Semaphore(_AT_ONCE)
+    found = list(await asyncio.gather(*(_asked(copy, account, turn) for account in copy.used)))
     if case.settings.sandbox:
         found.append(_sandboxed())
     trouble = [finding for finding in found if finding.state != "well"]
     return trouble or [well("engines", f"{len(found)} of {len(found)} accounts are let in.")]
 
 
-async def _asked(copy: Copy, account: Account) -> Finding:
+async def _asked(copy: Copy, account: Account, turn: asyncio.Semaphore) -> Finding:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with turn, asyncio.timeout(PATIENCE):
             models = await copy.engines.driver(account).check()
     except TimeoutError:
         return _ill(account, NetworkFault("It does not answer in time."))

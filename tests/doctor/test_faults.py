@@ -14,6 +14,7 @@ from threading import Thread
 
 import pytest
 from doctor.patients import Patient, free_port
+from running import Running
 
 pytestmark = pytest.mark.slow
 
@@ -264,3 +265,13 @@ def test_a_clock_far_off_the_engines(patient, ahead, said):
 
         clock.ahead = 0
         assert patient.trouble() == {}
+
+
+def test_more_accounts_than_files_can_be_open_are_no_fault(patient, tmp_path):
+    tokens = [f"sk-{number}" for number in range(1200)]
+    with Running("sandbox", tmp_path / "engine", *(f"--key={token}" for token in tokens)) as engine:
+        (tmp_path / "tokens").write_text("\n".join(tokens))
+        given = ("--driver", "openai", "--base-url", f"{engine.url}/v1", "--name-prefix", "many")
+        patient.run("account", "import", str(tmp_path / "tokens"), "--format", "lines", *given)
+
+        assert patient.trouble(by=("prlimit", "--nofile=1024:1024")) == {}

@@ -10,16 +10,13 @@ from msgspec import Meta, Struct
 from sora2api.auth.first_start import DEFAULT_KEY
 from sora2api.auth.limits import UNLIMITED, Limits
 from sora2api.errors import InvalidValue, NotFound, Sora2ApiError
-from sora2api.jobs import JobRecord
-from sora2api.jobs.browsing import Filters, Listed
+from sora2api.jobs.browsing import Filters
 from sora2api.jobs.intake import Outline
-from sora2api.jobs.records import JobKind, Status
 from sora2api.media.store import Arrival
 from sora2api.modes import (
     SHARE_ID,
     Change,
     Extend,
-    Failure,
     Kind,
     Media,
     Model,
@@ -32,6 +29,7 @@ from sora2api.modes import (
 from sora2api.web import code
 from sora2api.web.operation import Change as Changed
 from sora2api.web.operation import Desk, Operation
+from sora2api.web.operations.studio_shown import Made, StudioHistory, card, made
 from sora2api.web.sentences import say
 from sora2api.web.words import N_
 
@@ -148,63 +146,8 @@ class HistoryAsked(Struct, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 24
 
 
-class Card(Struct, frozen=True, kw_only=True):
-    """A job among others. *poster* is the path of a picture."""
-
-    id: str
-    status: Status
-    kind: JobKind
-    prompt: str
-    model: str
-    seconds: float | None
-    progress: int
-    created_at: float
-    poster: str | None
-
-
-class StudioHistory(Struct, frozen=True):
-    """The newest first. *next*: what to ask for as `after` to get those that follow; null: there are none."""
-
-    jobs: tuple[Card, ...]
-    next: str | None
-
-
 class JobId(Struct, frozen=True):
     id: str
-
-
-class StudioFile(Struct, frozen=True, kw_only=True):
-    """*path* is that of a link, which needs no key and expires."""
-
-    kind: Kind
-    path: str
-    width: int
-    height: int
-    seconds: float | None
-
-
-class Made(Struct, frozen=True, kw_only=True):
-    """A job as the studio shows it. *eta*: the seconds until its end, going by jobs alike; *share* a page's address."""
-
-    id: str
-    status: Status
-    kind: JobKind
-    mode: str
-    model: str
-    prompt: str
-    size: str
-    seconds: float | None
-    progress: int
-    waiting_for: str | None
-    eta: float | None
-    error: Failure | None
-    key: str
-    created_at: float
-    expires_at: float | None
-    files: tuple[StudioFile, ...]
-    poster: str | None
-    character: str | None
-    share: str | None
 
 
 class Using(Struct, frozen=True):
@@ -303,7 +246,7 @@ async def list_made(desk: Desk, asked: HistoryAsked) -> StudioHistory:
     browsing = desk.office.browsing
     after = None if asked.after is None else await browsing.cursor(asked.after)
     page = await browsing.page(Filters(owner=asked.key), after=after, limit=asked.limit)
-    return StudioHistory(tuple(_card(desk, job) for job in page.jobs), page.older and page.older[1])
+    return StudioHistory(tuple(card(desk, job) for job in page.jobs), page.older and page.older[1])
 
 
 # For whom, and what.
@@ -398,57 +341,6 @@ def _stand_in(kind: Kind) -> Media:
 
 def _mentioned(prompt: str, outline: Outline) -> tuple[Mentioned, ...]:
     return tuple(Mentioned(each.name, each.name in outline.found.characters) for each in mentions(prompt))
-
-
-# What was made.
-
-
-async def made(desk: Desk, job: JobRecord) -> Made:
-    jobs, links = desk.office.jobs, desk.office.links
-    kept = job.expires_at is None or job.expires_at > time.time()
-    frame = await jobs.frame(job) if job.over() else None
-    usual = None if job.over() else jobs.usual_time(job)
-    character = job.character()
-    shared = job.share_id if desk.office.settings().sharing else None
-    return Made(
-        id=job.id,
-        status=job.status,
-        kind=job.kind,
-        mode=job.mode,
-        model=job.model,
-        prompt=job.prompt,
-        size=job.size,
-        seconds=job.seconds,
-        progress=job.progress,
-        waiting_for=job.waiting_for,
-        eta=None if usual is None else max(round(job.created_at + usual - time.time()), 0),
-        error=job.error,
-        key=job.owner,
-        created_at=job.created_at,
-        expires_at=job.expires_at,
-        files=tuple(_file(media, links.path(media, until=job.expires_at)) for media in job.media() if kept),
-        poster=None if frame is None else links.path(frame),
-        character=None if character is None else character.name,
-        share=shared and f"{desk.base}/p/{shared}",
-    )
-
-
-def _file(media: Media, path: str) -> StudioFile:
-    return StudioFile(kind=media.kind, path=path, width=media.width, height=media.height, seconds=media.seconds)
-
-
-def _card(desk: Desk, job: Listed) -> Card:
-    return Card(
-        id=job.id,
-        status=job.status,
-        kind=job.kind,
-        prompt=job.prompt,
-        model=job.model,
-        seconds=job.seconds,
-        progress=job.progress,
-        created_at=job.created_at,
-        poster=None if job.frame is None else desk.office.links.path(job.frame, until=job.expires_at),
-    )
 
 
 TABLE = (

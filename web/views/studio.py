@@ -10,14 +10,12 @@ from sora2api.web.operation import Desk
 from sora2api.web.operations.studio import (
     Choices,
     HistoryAsked,
-    Made,
     OfKey,
-    StudioHistory,
     get_choices,
     list_characters,
     list_made,
-    made,
 )
+from sora2api.web.operations.studio_shown import Made, StudioHistory, made
 from sora2api.web.pages import shell
 
 _FIRST = "sora-2"

@@ -10,6 +10,9 @@ from sora2api.errors import InvalidValue
 MOST_REQUESTS: Final = 100_000
 """The most requests a minute that a limit can be: each of the last minute is remembered."""
 
+MOST: Final = 2**53 - 1
+"""The largest number that all readers of JSON take."""
+
 
 class Quota(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What may be made in a day or a month of UTC; None: without limit. *money* is in millionths of the currency."""
@@ -58,6 +61,8 @@ def checked(limits: Limits) -> Limits:
     amounts = (limits.jobs_in_flight, *(amount for quota in (limits.day, limits.month) for amount in _amounts(quota)))
     if any(amount is not None and amount < 0 for amount in amounts):
         raise InvalidValue("A limit is not below 0.", param="limits")
+    if any(amount is not None and not amount <= MOST for amount in amounts):
+        raise InvalidValue(f"A limit is at most {MOST}; to have none, leave it away.", param="limits")
     return limits
 
 

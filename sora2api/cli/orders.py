@@ -36,7 +36,8 @@ class Order(Struct, frozen=True, kw_only=True):
 
     def digest(self, server: str) -> str:
         """What tells this order, of this server, from others: the contents of its files count, not their names."""
-        summed = hashlib.sha256(msgspec.json.encode((server, self), enc_hook=str))
+        words = msgspec.structs.replace(self, images=(), video=None)
+        summed = hashlib.sha256(msgspec.json.encode((server, words, len(self.images), self.video is not None)))
         for path in (*self.images, *((self.video,) if self.video else ())):
             with path.open("rb") as file:
                 summed.update(hashlib.file_digest(file, "sha256").digest())

@@ -233,6 +233,7 @@ def documents(text: str) -> Iterator[Any]:
         (("job", "watch", "garbage", "--server", "http://127.0.0.1:1"), 3, "connection refused"),
         (("log", "show", "garbage"), 1, "There is no request 'garbage' in the log."),
         (("nonsense",), 2, "No such command 'nonsense'"),
+        (("acount", "list"), 2, "Did you mean 'account'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

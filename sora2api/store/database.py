@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection, event, select, update
+from sqlalchemy import URL, Connection, event, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -149,7 +149,8 @@ class Database:
 
 
 def _engine(path: Path, *, begin: str, connections: int) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=connections, max_overflow=0)
+    url = URL.create("sqlite+aiosqlite", database=str(path))
+    engine = create_async_engine(url, pool_size=connections, max_overflow=0)
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_up(dbapi: Any, _record: Any) -> None:

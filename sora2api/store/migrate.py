@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import URL, Connection, create_engine, event
 
 from sora2api.errors import Sora2ApiError
 from sora2api.migrations import HEAD, REVISIONS
@@ -30,7 +30,7 @@ def migrate(folder: Path) -> None:
 
 
 def _brought_up(path: Path) -> None:
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine(URL.create("sqlite", database=str(path)))
     event.listen(engine, "connect", lambda dbapi, _record: configure(dbapi))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
@@ -46,7 +46,7 @@ def current(path: Path) -> str | None:
     """The revision of the database at *path*, None where there is none yet. A newer one raises `NewerDatabase`."""
     if not path.exists():
         return None
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         return revision_in(connection)
 
 

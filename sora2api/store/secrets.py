@@ -105,7 +105,7 @@ def sealed_sample(folder: Path) -> bytes | None:
     path = folder / DATABASE
     if not path.exists():
         return None
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
         return sample_in(connection)
 
 

@@ -68,6 +68,16 @@ def test_a_person_is_shown_the_key_once(tmp_path):
     assert "[bold]laptop" in listed.stdout
 
 
+@pytest.mark.parametrize("name", ["a#b", "a?b", "100%41", "o'brien & sons"])
+def test_a_data_directory_may_have_any_name(tmp_path, name):
+    folder = tmp_path / name
+
+    made = told("create", "--name", "laptop", folder=folder)
+
+    assert [each["id"] for each in told("list", folder=folder)] == [made["id"]]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_what_goes_wrong_is_one_line(tmp_path):
     unknown = key("revoke", "key_unknown", folder=tmp_path)
     usage = key("create", folder=tmp_path)

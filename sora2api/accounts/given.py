@@ -12,7 +12,9 @@ from sora2api.egress.proxies import shown
 from sora2api.errors import InvalidValue
 
 _ASKED_WITH: Final = frozenset({"driver", "base_url", "settings", "token", "proxy", "refresh_token", "refresh_url"})
-_Count = Annotated[int, Meta(ge=0)]
+_MOST: Final = 1_000_000_000
+"""The largest number that is taken: more than is ever meant, and every reader of the database and of JSON takes it."""
+_Count = Annotated[int, Meta(ge=0, le=_MOST)]
 
 
 class Given(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,13 +27,13 @@ class Given(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     proxy: str | None = None
     image_slots: _Count = 2
     video_slots: _Count = 2
-    weight: Annotated[float, Meta(gt=0)] = 1.0
+    weight: Annotated[float, Meta(gt=0, le=_MOST)] = 1.0
     remake_lost: bool = False
     settings: dict[str, Any] = {}
     enabled: bool = True
     groups: tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...] = ()
-    priority: int = 0
-    calls_a_minute: Annotated[int, Meta(ge=1)] | None = None
+    priority: Annotated[int, Meta(ge=-_MOST, le=_MOST)] = 0
+    calls_a_minute: Annotated[int, Meta(ge=1, le=_MOST)] | None = None
     daily_images: _Count | None = None
     daily_videos: _Count | None = None
     expires_at: float | None = None

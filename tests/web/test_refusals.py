@@ -7,6 +7,7 @@ from served import PASSWORD, Served, token
 
 VIDEO = {"makes": "video", "size": "1280x720", "seconds": 4}
 ENGINE = {"driver": "openai", "base_url": "http://127.0.0.1:9/v1"}
+HUGE = 2**64 - 1
 WISH = {"model": "sora-2", "prompt": "A boat"}
 
 
@@ -23,6 +24,12 @@ WISH = {"model": "sora-2", "prompt": "A boat"}
         ("POST", "/accounts", {**ENGINE, "refresh_url": "nowhere"}, "refresh_url"),
         ("POST", "/accounts", {**ENGINE, "video_slots": -1}, "video_slots"),
         ("POST", "/accounts", {**ENGINE, "weight": "heavy"}, "weight"),
+        ("POST", "/accounts", {**ENGINE, "image_slots": HUGE}, "image_slots"),
+        ("POST", "/accounts", {**ENGINE, "weight": 1e300}, "weight"),
+        ("POST", "/accounts", {**ENGINE, "priority": -(10**18)}, "priority"),
+        ("POST", "/accounts", {**ENGINE, "calls_a_minute": HUGE}, "calls_a_minute"),
+        ("POST", "/accounts", {**ENGINE, "daily_videos": HUGE}, "daily_videos"),
+        ("PATCH", "/accounts/sandbox", {"video_slots": HUGE}, "video_slots"),
         ("POST", "/accounts", {**ENGINE, "groups": [""]}, "groups"),
         ("POST", "/accounts", {**ENGINE, "settings": {"nothing": "such"}}, "settings"),
         ("POST", "/keys", {"name": ""}, "name"),

@@ -126,7 +126,8 @@ async def test_the_log_is_searched_as_words_are_typed(open_page: Open, panel: Pa
     for prompt in ("A walrus sings", "A pelican listens"):
         assert panel.chat(prompt).status_code == 200
     page = await open_page("/admin/requests")
-    await expect(row(page, "A pelican listens")).to_be_visible()
+    while not await row(page, "A pelican listens").is_visible():  # the log is written in batches
+        await page.reload()
     await page.evaluate("window.same = true")
     await page.get_by_role("searchbox", name="Words of the prompt, or an id").fill("walrus")
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -25,6 +27,8 @@ WITHIN = (
     "/admin/nothing",
     "/p/s_0123456789abcdef0123456789abcdef",
 )
+SILENCE = 5_000
+"""In which all has been told of a change that there is to tell, in milliseconds."""
 LIGHT = {PAGE: 40 * KB, STYLE: 24 * KB, SCRIPT: 40 * KB}
 
 
@@ -200,6 +204,44 @@ async def test_what_is_typed_before_the_scripts_are_there_is_searched_for(open_p
     typed.set()
 
     await expect(page).to_have_url(re.compile(r"[?&]text=walrus"))
+
+
+async def test_what_changed_while_a_page_was_on_its_way_is_seen(open_page: Open, panel: Panel):
+    page = await open_page("/admin/keys")
+    change = await key_api(page, panel)
+    given = await change("POST", "", {"name": "lantern"})
+    made, seen = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        from_before = await route.fetch()
+        made.set()
+        await seen.wait()
+        await route.fulfill(response=from_before)
+
+    await page.reload()
+    await page.route("**/admin/keys?search=*", hold, times=1)
+    await page.get_by_role("searchbox").fill("lantern")
+    await made.wait()
+    await change("PATCH", f"/{given['key']['id']}", {"name": "lantern of the harbour"})
+    await expect(row(page, "lantern of the harbour")).to_be_visible()
+    await page.wait_for_timeout(SILENCE)
+    seen.set()
+
+    await expect(page).to_have_url(re.compile(r"[?&]search=lantern"))
+    await expect(row(page, "lantern of the harbour")).to_be_visible()
+
+
+async def key_api(page: Page, panel: Panel) -> Callable[[str, str, dict[str, str]], Awaitable[dict[str, Any]]]:
+    """Calls the admin API on keys as the *page*'s user."""
+    headers = {"x-csrf-token": await page.locator("input[name=csrf]").first.input_value(), "origin": panel.url}
+
+    async def change(method: str, path: str, data: dict[str, str]) -> dict[str, Any]:
+        url = f"{panel.url}/admin/api/v1/keys{path}"
+        answer = await page.request.fetch(url, method=method, headers=headers, data=data)
+        assert answer.ok, await answer.text()
+        return await answer.json()
+
+    return change
 
 
 async def test_keys_go_search_and_help(open_page: Open):

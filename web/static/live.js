@@ -17,6 +17,7 @@ let turn = null;
 let leave = null;
 let waiting = null;
 let changed = new Set();
+const heardAt = new Map();
 
 const shown = () => [...new Set([...document.querySelectorAll("[data-job]")].map((part) => part.dataset.job))].sort().join();
 const concerns = (topics) => (part) => topics.has(ALL) || part.dataset.live.split(" ").some((topic) => topics.has(topic));
@@ -105,7 +106,14 @@ tabs.onmessage = ({ data }) => {
 function heard(told) {
   document.dispatchEvent(new CustomEvent("news", { detail: told }));
   for (const job of told.jobs ?? []) progressed(job);
-  for (const topic of told.topics ?? []) changed.add(topic);
+  for (const topic of told.topics ?? []) {
+    changed.add(topic);
+    heardAt.set(topic, performance.now());
+  }
+  soon();
+}
+
+function soon() {
   if (changed.size && waiting === null) waiting = setTimeout(again, 0);
 }
 
@@ -116,7 +124,7 @@ async function again() {
   await refresh(concerns(topics)).catch(() => undefined);
   waiting = setTimeout(() => {
     waiting = null;
-    if (changed.size) waiting = setTimeout(again, 0);
+    soon();
   }, AGAIN);
 }
 
@@ -146,7 +154,9 @@ document.addEventListener("visibilitychange", async () => {
   if (!document.hidden) await refresh(() => true).catch(() => undefined);
   listen();
 });
-document.addEventListener("refreshed", () => {
+document.addEventListener("refreshed", ({ detail: since }) => {
+  for (const [topic, at] of heardAt) if (at > since) changed.add(topic); // what is shown may be from before that
+  soon();
   if (shown() !== following) listen();
 });
 addEventListener("pagehide", () => {

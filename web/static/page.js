@@ -4,14 +4,18 @@ export const words = JSON.parse(document.body.dataset.words ?? "{}");
 export const root = (document.body.dataset.liveAt ?? "").replace(/live$/, "");
 export const csrf = () => document.querySelector('input[name="csrf"]')?.value ?? "";
 
-/** The page at an address as it is now. A login that has ended leads to the login; unasked, it is not made to last longer. */
+/**
+ * The page at an address as it is now, asked for at its `since`. A login that has ended leads to the login; unasked, it is
+ * not made to last longer.
+ */
 export async function read(address = location.href, { unasked = false } = {}) {
+  const since = performance.now();
   const headers = { accept: "text/html", ...(unasked && { "x-unasked": "1" }) };
   const answer = await fetch(address, { headers });
   if (answer.redirected && new URL(answer.url).pathname !== new URL(address, location.href).pathname) {
     location.assign(answer.url);
   }
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
+  return Object.assign(new DOMParser().parseFromString(await answer.text(), "text/html"), { since });
 }
 
 /** Make the page's content what another document has in its place. */
@@ -20,7 +24,7 @@ export function show(fresh) {
   const main = document.getElementById("main");
   if (next) children(main, next);
   document.title = fresh.title || document.title;
-  document.dispatchEvent(new Event("refreshed"));
+  document.dispatchEvent(new CustomEvent("refreshed", { detail: fresh.since }));
 }
 
 /** Make those parts anew that hear of one of the topics; in a list with news, only the rows that are there. */
@@ -36,7 +40,7 @@ export async function refresh(concerned) {
     if ("news" in part.dataset && part.querySelector("[data-key]")) rows(part, next);
     else morph(part, next);
   }
-  document.dispatchEvent(new Event("refreshed"));
+  document.dispatchEvent(new CustomEvent("refreshed", { detail: fresh.since }));
 }
 
 function rows(part, next) {

@@ -17,7 +17,7 @@ import click
 from sora2api.cli import sockets
 from sora2api.cli.reload import reload
 from sora2api.cli.service_manager import ServiceManager, meanwhile
-from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, run, state_options
+from sora2api.cli.state import enter, load_settings, open_state, plugins_folder, print_json, run, state_options
 from sora2api.errors import Sora2ApiError
 from sora2api.settings import table
 from sora2api.store.database import Database
@@ -64,8 +64,9 @@ async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
     from sora2api.registry import discover
 
     manager, passed, asked = ServiceManager(), sockets.given(), Asked.of_this_process()
-    async with _opened(folder, manager) as database:
-        with locked(folder):
+    await asyncio.to_thread(enter, folder)
+    with locked(folder):  # before a database is migrated that another server works with
+        async with _opened(folder, manager) as database:
             loaded = await load_settings(folder, database, command_line=given)
             settings = loaded.settings
             set_up(settings.log_level, settings.log_format)
@@ -85,7 +86,7 @@ async def _serve(folder: Path, given: dict[str, Any], *, as_json: bool) -> None:
                 _announce(server, url, as_json=as_json)
                 async with _reloading(manager, asked, partial(reload, server, folder, given)):
                     await asked.stop.wait()
-                manager.tell(STOPPING=1)
+                manager.stopping(within=settings.shutdown_timeout)
 
 
 @asynccontextmanager

@@ -46,6 +46,10 @@ class ServiceManager:
         """Say that a reload begins; READY=1 says that it is over."""
         self.tell(RELOADING=1, MONOTONIC_USEC=time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000)
 
+    def stopping(self, *, within: float) -> None:
+        """Say that the server stops, and have the manager wait as long as open replies may take, and a while."""
+        self.tell(STOPPING=1, EXTEND_TIMEOUT_USEC=round((within + _MORE_TIME) * _MICRO))
+
     @asynccontextmanager
     async def given_time(self) -> AsyncIterator[None]:
         """Have the manager wait for what goes on meanwhile, however long it takes."""

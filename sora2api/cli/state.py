@@ -78,9 +78,14 @@ def plugins_folder(folder: Path, settings: Settings) -> Path:
 
 def prepare(folder: Path) -> None:
     """Make the data directory and its database ready, as the directory's owner. Blocking."""
+    enter(folder)
+    migrate(folder)
+
+
+def enter(folder: Path) -> None:
+    """Make the data directory where it is not there yet, and go on as its owner. Blocking."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     become_owner(folder)
-    migrate(folder)
 
 
 def become_owner(folder: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_server_tells_of_its_start_its_work_its_reloads_and_its_end(tmp_path, 
         assert watched_from("8.8.8.8", server.url) == 200
 
         assert server.stop() == 0
-        assert manager.until("STOPPING")[-1] == {"STOPPING": "1"}
+        assert manager.until("STOPPING")[-1] == {"STOPPING": "1", "EXTEND_TIMEOUT_USEC": "70000000"}
 
 
 def test_a_server_whose_event_loop_is_stuck_is_silent(manager, tmp_path):

@@ -1,5 +1,6 @@
 """What each revision's program has left is found again by this one: all rows, sealed tokens, files, unfinished work."""
 
+import fcntl
 import io
 import json
 import sqlite3
@@ -138,3 +139,14 @@ def test_a_server_goes_on_where_the_older_one_was_stopped(left, revision, rig):
     assert [file["id"] for file in rig.get("/v1/files").json()["data"]] == [facts["file"]]
     rig.key = facts["second_key"]
     assert rig.http.get("/v1/videos", headers=rig.headers).status_code == 200
+
+
+def test_a_second_server_upgrades_nothing_below_the_first(left):
+    older = left(REVISIONS[0])
+    with (older.data / "serve.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as a server of that version does
+        refused = CliRunner().invoke(main, ["serve", "--data-dir", str(older.data), "--port", "0"])
+
+    assert refused.exit_code == 1
+    assert "Another server runs on" in refused.output
+    assert current(older.data / FILE) == REVISIONS[0]

@@ -14,7 +14,8 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import IO, Final
 
@@ -31,6 +32,7 @@ from sora2api.store.migrate import current
 _FEW: Final = 8
 """Once a look brings no more new files than this, the database is copied."""
 _GZIP: Final = 6
+_DRAFT: Final = ".draft"
 
 
 class NothingThere(Sora2ApiError):
@@ -43,11 +45,11 @@ def take_file(folder: Path, path: Path, *, media: bool, key: bool) -> Manifest:
     """A backup of the data directory *folder* as the file *path*, there when it is whole and on disk. Blocking."""
     if not path.parent.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "There is no such folder", str(path.parent))
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
-        draft = Path(scratch, "draft")
+    with _scratch_for(path) as scratch:
+        draft = scratch / "draft"
         with draft.open("xb") as target:
             os.fchmod(target.fileno(), 0o600)
-            manifest = take(folder, target, media=media, key=key, scratch=Path(scratch))
+            manifest = take(folder, target, media=media, key=key, scratch=scratch)
             target.flush()
             os.fsync(target.fileno())
         draft.replace(path)
@@ -66,7 +68,7 @@ def take(folder: Path, target: IO[bytes], *, media: bool, key: bool, scratch: Pa
         while media and _add_files(writer, folder, _known(folder / FILE)) > _FEW:
             continue
         copy = scratch / FILE
-        with _keys_held(folder):
+        with _held(folder, fcntl.LOCK_SH):  # the secret key does not change meanwhile
             label = _label(_copied(folder, copy))
             for name in KEYS if key else ():
                 writer.add(name, folder / name)
@@ -87,14 +89,34 @@ def _label(revision: str) -> Label:
 
 
 @contextmanager
-def _keys_held(folder: Path) -> Iterator[None]:
-    """Keep the secret key from being changed; waits while it is."""
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _held(folder: Path, lock: int) -> Iterator[None]:
+    """Hold a *lock*, as `fcntl.flock` has them, on a folder."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        fcntl.flock(held, lock)
         yield
     finally:
-        os.close(lock)
+        os.close(held)
+
+
+@contextmanager
+def _scratch_for(path: Path) -> Iterator[Path]:
+    """A folder beside *path* to work in, locked as long as there is anything in it. Those that were left go first."""
+    _clear(path)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_DRAFT, dir=path.parent))
+    with _held(scratch, fcntl.LOCK_EX):
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch)
+
+
+def _clear(path: Path) -> None:
+    """Remove the drafts of backups to *path* that were killed."""
+    for left in path.parent.glob(f".{escape(path.name)}.{'?' * 8}{_DRAFT}"):
+        with suppress(OSError), _held(left, fcntl.LOCK_EX | fcntl.LOCK_NB):  # one in use, or not ours, stays
+            if any(left.iterdir()):  # else somebody may be about to lock it
+                shutil.rmtree(left)
 
 
 def _copied(folder: Path, copy: Path) -> str:

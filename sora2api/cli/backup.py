@@ -1,10 +1,12 @@
 """`sora2api backup`: the data directory in one file, taken while the server runs."""
 
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import orjson
@@ -27,13 +29,31 @@ def command(*, file: str, media: bool, with_key: bool, data_dir: Path, as_json: 
     Accounts' tokens are sealed with the secret key. Without it nobody opens those of the backup, its owner neither: so
     keep a copy of it elsewhere. With it, whoever has the file has the tokens.
     """
-    with failures_told():
+    with failures_told(), _drafts_removed():
         manifest = _taken(data_dir, file, media=media, key=with_key)
     if as_json:
         click.echo(orjson.dumps(_public(manifest, file)), err=file == "-")
         return
     for line in _told(manifest, data_dir, file):
         click.echo(line, err=file == "-")
+
+
+@contextmanager
+def _drafts_removed() -> Iterator[None]:
+    """Let what ends a command otherwise at once (a time-out, a terminal that closes) leave no draft behind."""
+
+    def ended(number: int, _frame: object) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)  # it is heard once: what is to be removed goes whole
+        raise SystemExit(128 + number)
+
+    heeded = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_DFL]
+    for number in heeded:  # `nohup` has one ignored
+        signal.signal(number, ended)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _taken(folder: Path, file: str, *, media: bool, key: bool) -> "Manifest":

@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -13,6 +14,7 @@ from threading import Thread
 
 import pytest
 from backup.conftest import picture, rows
+from commands import started, until
 
 from sora2api.backup.taking import take, take_file
 from sora2api.store import key_file
@@ -31,6 +33,10 @@ def names(file) -> list[str]:
 def manifest(file) -> dict:
     with tarfile.open(file) as tar:
         return json.load(tar.extractfile("manifest.json"))
+
+
+def left_beside(file) -> set[str]:
+    return {path.name for path in file.parent.iterdir()}
 
 
 class Meanwhile(io.BytesIO):
@@ -65,7 +71,7 @@ def test_only_its_owner_reads_a_backup_and_nothing_else_is_left_beside_it(run, f
     run(folder, "backup", file)
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert {path.name for path in file.parent.iterdir()} == {file.name, folder.name}
+    assert left_beside(file) == {file.name, folder.name}
     assert tarfile.is_tarfile(file)
 
 
@@ -150,6 +156,51 @@ def test_a_write_that_is_not_committed_is_not_in_it_and_holds_nothing_up(run, fo
 
     with closing(sqlite3.connect(target / FILE)) as copy:
         assert copy.execute("SELECT name FROM settings").fetchall() == [("committed",)]
+
+
+def drafts(file) -> list[Path]:
+    """What backups that are not whole have beside their *file*."""
+    return list(file.parent.glob(f".{file.name}.*/*"))
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP])
+def test_a_backup_that_is_ended_leaves_nothing_behind(folder, file, end):
+    with alone(folder):  # so that it waits when it has written all but the database
+        taking = started("backup", str(file), "--with-key", "--data-dir", str(folder))
+        until(lambda: drafts(file))
+        taking.send_signal(end)
+        _, err = taking.communicate(timeout=60)
+
+    assert (taking.returncode, err) == (128 + end, "")
+    assert left_beside(file) == {folder.name}
+
+
+def test_a_backup_that_was_killed_leaves_nothing_for_long(run, folder, file):
+    other = file.with_name("other.tar")
+    with alone(folder):
+        taking = [started("backup", str(path), "--data-dir", str(folder)) for path in (file, other)]
+        until(lambda: drafts(file) and drafts(other))
+        for each in taking:
+            each.kill()
+            each.communicate(timeout=60)
+
+    run(folder, "backup", file)
+
+    assert drafts(file) == []
+    assert drafts(other) != []
+
+
+def test_a_backup_lets_another_one_to_the_same_file_go_on(run, folder, file):
+    with alone(folder):
+        taking = started("backup", str(file), "--data-dir", str(folder))
+        until(lambda: drafts(file))
+        second = started("backup", str(file), "--data-dir", str(folder))
+        until(lambda: len({draft.parent for draft in drafts(file)}) == 2)
+
+    for each in (taking, second):
+        _, err = each.communicate(timeout=60)
+        assert (each.returncode, err) == (0, "")
+    assert left_beside(file) == {folder.name, file.name}
 
 
 def test_a_key_that_is_just_being_changed_is_waited_for(folder, tmp_path, file):

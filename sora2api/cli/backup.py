@@ -1,5 +1,6 @@
 """`sora2api backup`: the data directory in one file, taken while the server runs."""
 
+import os
 import signal
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 import orjson
 
+from sora2api.cli.ending import CommandFailed
 from sora2api.cli.failures import failures_told
 from sora2api.cli.state import become_owner, state_options
 
@@ -66,9 +68,13 @@ def _taken(folder: Path, file: str, *, media: bool, key: bool) -> "Manifest":
         return take_file(folder, Path(file).absolute(), media=media, key=key)
     if sys.stdout.isatty():
         raise click.UsageError("A terminal cannot keep a backup: name a file, or a pipe.")
-    with tempfile.TemporaryDirectory(prefix="sora2api-") as scratch:
-        manifest = take(folder, sys.stdout.buffer, media=media, key=key, scratch=Path(scratch))
-        sys.stdout.buffer.flush()
+    try:
+        with tempfile.TemporaryDirectory(prefix="sora2api-") as scratch:
+            manifest = take(folder, sys.stdout.buffer, media=media, key=key, scratch=Path(scratch))
+            sys.stdout.buffer.flush()
+    except BrokenPipeError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes as it ends
+        raise CommandFailed("Standard output was closed before the backup was whole.") from error
     return manifest
 
 

@@ -226,6 +226,14 @@ def test_a_full_disk_ends_it_with_a_sentence(folder):
     assert (done.returncode, done.stderr) == (1, "error: No space left on device.\n")
 
 
+def test_a_backup_that_nobody_reads_to_its_end_fails_with_a_sentence(folder):
+    with started("backup", "-", "--data-dir", str(folder)) as taking:
+        taking.stdout.close()
+        said = taking.stderr.read()
+
+    assert (taking.returncode, said) == (1, "error: Standard output was closed before the backup was whole.\n")
+
+
 def test_a_folder_that_is_not_there_is_named(folder, tmp_path):
     done = subprocess.run(
         [*OURS, "backup", tmp_path / "none" / "x.tar", "--data-dir", folder],

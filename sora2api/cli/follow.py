@@ -78,7 +78,15 @@ async def _events(response: aiohttp.ClientResponse, waiting: Waiting) -> AsyncIt
 
 def _stands(video: dict[str, Any]) -> State:
     waits = f"waits: {video['waiting_for']}" if video.get("waiting_for") else "waits"
-    return State(int(video.get("progress") or 0), waits if video.get("status") == "queued" else "is made")
+    return State(_percent(video.get("progress")), waits if video.get("status") == "queued" else "is made")
+
+
+def _percent(said: Any) -> int | None:
+    """What a server has said, as in 50, 50.0 or "50%"; None where that is no number."""
+    try:
+        return int(float(str(said).removesuffix("%")))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _told(event: dict[str, Any]) -> State:

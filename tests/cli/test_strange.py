@@ -56,6 +56,15 @@ async def test_a_job_that_does_not_say_its_id_again_is_followed(server, tmp_path
     assert "job watch video_1" in await asked(address, tmp_path, "sora-2")
 
 
+@pytest.mark.parametrize("progress", ["50%", "half", None, [50], "inf"])
+async def test_a_job_is_followed_however_its_progress_is_said(server, tmp_path, progress):
+    address, answers = server
+    answers |= {"videos": {"id": "video_1", "status": "queued", "progress": progress}}
+    answers |= {"video_1": {"status": "failed", "error": {"message": "No herons here."}}}
+
+    assert "No herons here." in await asked(address, tmp_path, "sora-2")
+
+
 async def test_a_job_that_is_gone_is_asked_for_anew_by_the_run_after(server, tmp_path):
     address, answers = server
     answers["videos"] = {"id": "video_1", "status": "completed"}

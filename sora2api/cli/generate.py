@@ -17,10 +17,9 @@ from sora2api.cli.making import JobFailed, Made, Target, fetched, files, followe
 from sora2api.cli.note import Note, Taken
 from sora2api.cli.orders import Kind, Order, shot
 from sora2api.cli.remote import Remote, Unreached
-from sora2api.cli.server_options import OUTPUT, key_for, key_option, patience_option, server_option
+from sora2api.cli.server_options import OUT, OUTPUT, key_for, key_option, patience_option, server_option
 from sora2api.errors import Sora2ApiError
 
-_OUT: Final = Path("-")
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -81,9 +80,9 @@ def command(
     order = Order(prompt=" ".join([*filter(None, [prompt.strip()]), *map(_shot, written)]), **given)
     if not order.prompt:
         raise click.UsageError("Say what to make: PROMPT, --shot or --shots.")
-    if output == _OUT and order.n > 1:
+    if output == OUT and order.n > 1:
         raise click.UsageError("Standard output takes one file: leave -n away.")
-    if output == _OUT and as_json:
+    if output == OUT and as_json:
         raise click.UsageError("Standard output takes the file or JSON: leave one away.")
     run = Run(
         server=server,
@@ -181,7 +180,7 @@ async def _video(run: Run, remote: Remote, answer: dict[str, Any], target: Targe
 
 def _targets(output: Path | None, order: Order, kind: Kind, digest: str) -> list[Target]:
     """Where the files go. Of names that were not given, those that are free, or that this very order has begun."""
-    if output == _OUT:
+    if output == OUT:
         return [Target(None, Note.beside(Path(f".{digest[:16]}"), request=digest))]
     if output is not None:
         numbered = [output] if order.n == 1 else [_numbered(output, number + 1) for number in range(order.n)]

@@ -11,6 +11,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 OUTPUT: Final = click.Path(dir_okay=False, writable=True, path_type=Path)
 """A file that something is fetched into; what it cannot be is said before anything is paid for."""
+OUT: Final = Path("-")
+"""Standard output, as such a file."""
 HERE: Final = "http://127.0.0.1:8000/v1"
 _DEFAULT_KEY: Final = "han1234"
 """What a server takes that was never set up, from its own machine alone."""

@@ -11,7 +11,7 @@ import msgspec
 
 from sora2api.cli.bars import Bars
 from sora2api.cli.ending import INTERRUPTED, CommandFailed, ServerAway, print_json, sentence
-from sora2api.cli.server_options import OUTPUT, key_for, key_option, patience_option, server_option
+from sora2api.cli.server_options import OUT, OUTPUT, key_for, key_option, patience_option, server_option
 from sora2api.cli.state import open_state, run, state_options
 from sora2api.errors import Sora2ApiError
 from sora2api.observe.history import Histories, History, Moment, timeline
@@ -24,7 +24,7 @@ _UNFINISHED: Final = ("queued", "in_progress")
 @click.argument("job_id", metavar="ID")
 @server_option(here=False)
 @key_option
-@click.option("-o", "--output", type=OUTPUT, help="Fetch what it made into this file, by --server.")
+@click.option("-o", "--output", type=OUTPUT, help="Fetch what it made into this file, by --server; -: standard output.")
 @patience_option
 @state_options
 def watch(
@@ -38,6 +38,8 @@ def watch(
     as_json: bool,
 ) -> None:
     """Watch a job to its end: one of the data directory, or with --server any that its API key may see."""
+    if output == OUT and as_json:
+        raise click.UsageError("Standard output takes the file or JSON: leave one away.")
     if server is not None:
         _watch_there(job_id, server, key, output, patience, as_json=as_json)
     elif output is not None:
@@ -105,7 +107,7 @@ def _watch_there(
         raise CommandFailed(sentence(error)) from error
     if as_json:
         print_json(answer | {"file": file})
-    else:
+    elif output != OUT:
         click.echo(file or f"{job_id} is completed.")
 
 
@@ -123,6 +125,9 @@ async def _followed(
             answer = await followed(remote, await remote.video(job_id), bar)
             if output is None:
                 return answer, None
+            if output == OUT:
+                out = Target(None, Note(path=OUT, request=None, once=""))  # a note that is never kept
+                return answer, (await fetched(remote, answer, out, bar)).file
             note = await asyncio.to_thread(Note.beside, output, job=job_id)
             made = await fetched(remote, answer, Target(output, note), bar)
             await asyncio.to_thread(note.remove)

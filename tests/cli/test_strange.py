@@ -73,3 +73,15 @@ async def test_a_job_that_is_gone_is_asked_for_anew_by_the_run_after(server, tmp
 
     assert "There is no such video here." in await asked(address, tmp_path, "sora-2")
     assert not (tmp_path / "heron.job").exists()
+
+
+async def test_a_watched_job_goes_to_standard_output(server, tmp_path):
+    address, answers = server
+    answers |= {"video_1": {"status": "completed"}, "content": {"a": "file"}}
+    watch = ("job", "watch", "video_1", "--server", address, "-o", "-")
+
+    done = await asyncio.to_thread(ran, *watch, cwd=tmp_path)
+    refused = await asyncio.to_thread(ran, *watch, "--json", cwd=tmp_path, status=2)
+
+    assert (done.stdout, list(tmp_path.iterdir())) == ('{"a": "file"}', [])
+    assert "Standard output takes the file or JSON" in refused.stderr

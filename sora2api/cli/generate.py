@@ -24,7 +24,10 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class Run(Struct, kw_only=True):
-    """One run of the command. *begun* has the jobs that the server has taken, and where their files go."""
+    """One run of the command. *begun* has the jobs that the server has taken, and where their files go.
+
+    On Ctrl-C those *cancelled* are told, and why others could not be (*refused*, by job).
+    """
 
     server: str
     key: str | None
@@ -35,6 +38,8 @@ class Run(Struct, kw_only=True):
     quiet: bool
     begun: list[tuple[str, Target]] = []
     targets: list[Target] = []
+    cancelled: list[str] = []
+    refused: dict[str, str] = {}
 
 
 @click.command("generate")
@@ -209,10 +214,27 @@ def _clear(targets: Sequence[Target]) -> None:
 
 
 async def _cancel(run: Run, remote: Remote) -> None:
-    for job, target in run.begun:
-        if not target.note.done:
+    """Cancel what was begun. What cannot be cancelled keeps its note, and does not keep the rest from it."""
+    for job, target in _going(run):
+        try:
             await remote.cancel(job)
+        except Sora2ApiError as error:
+            run.refused[job] = message_of(error)
+        else:
+            run.cancelled.append(job)
             target.note.remove()
+
+
+def _going(run: Run) -> list[tuple[str, Target]]:
+    """The jobs that go on at the server."""
+    return [(job, target) for job, target in run.begun if not target.note.done and job not in run.cancelled]
+
+
+def _unanswered(run: Run) -> bool:
+    """Whether the server was asked for something without having said its job."""
+    begun = [target for _, target in run.begun]
+    others = [target for target in run.targets if target not in begun and not target.note.done]
+    return any(each.note.sent and (each.path is None or each.note.path.exists()) for each in others)
 
 
 def _first_trouble(ended: Sequence[Any]) -> Sora2ApiError | OSError | None:
@@ -239,19 +261,30 @@ def _tell_interrupted(run: Run, *, as_json: bool) -> None:
         jobs = [asdict(Made(job=job, file=str(target.path or "-"))) for job, target in run.begun]
         print_json({"server": run.server, "made": jobs, "error": {"code": "interrupted", "message": "Interrupted."}})
     if run.cancel:
+        _tell_cancelled(run)
+    _tell_how_to_go_on(run)
+
+
+def _tell_cancelled(run: Run) -> None:
+    if not _going(run) and not _unanswered(run):
         click.echo("\nCancelled.", err=True)
-    else:
-        _tell_how_to_go_on(run)
+    elif run.cancelled:
+        click.echo(f"\nCancelled: {', '.join(run.cancelled)}.", err=True)
+    for job, why in run.refused.items():
+        click.echo(f"\n{job} was not cancelled: {why}", err=True)
+    if _unanswered(run):
+        click.echo("\nThe server may be making what it was asked for: it had not said a job to cancel.", err=True)
 
 
 def _tell_how_to_go_on(run: Run) -> None:
-    going = [(job, target) for job, target in run.begun if not target.note.done]
+    going = _going(run)
     for job, target in going:
         where = ["-o", str(target.path)] if target.path is not None else []
         click.echo(f"\n{job} goes on without us. To come back to it:", err=True)
         click.echo("  " + shlex.join(["sora2api", "job", "watch", job, "--server", run.server, *where]), err=True)
-    if not going and any(target.note.path.exists() for target in run.targets):
-        click.echo("\nRun the same command again: it goes on with what was asked.", err=True)
+    if (_unanswered(run) or not going) and any(target.note.path.exists() for target in run.targets):
+        anew = " What was cancelled it asks for anew." if run.cancelled else ""
+        click.echo(f"\nRun the same command again: it goes on with what was asked.{anew}", err=True)
 
 
 def _said(trouble: Sora2ApiError | OSError | None) -> dict[str, str] | None:

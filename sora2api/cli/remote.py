@@ -124,14 +124,17 @@ class Remote:
         return await self._answer("POST", path, given, sure=self.idempotent)
 
     async def cancel(self, job_id: str) -> None:
-        """Cancel a job, once; a server of another kind has it deleted."""
+        """Cancel a job, once; a server of another kind has it deleted. Raises `Refused` or `Unreached`."""
         path = path_of(job_id)
         try:
-            await self._once("POST", f"{path}/cancel", {})
-        except Refused as error:
-            if not error.no_such_path:
-                raise
-            await self._once("DELETE", path, {})
+            try:
+                await self._once("POST", f"{path}/cancel", {})
+            except Refused as error:
+                if not error.no_such_path:
+                    raise
+                await self._once("DELETE", path, {})
+        except Broken as error:
+            raise Unreached(f"{self.url} cannot be reached: {_reason(error)}.") from error
 
     @asynccontextmanager
     async def stream(self, address: str, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -29,6 +29,8 @@ UNREACHABLE: Final = 75
 TOOLS: Final = ("chroot", "debootstrap", "ip", "mount", "nsenter", "setpriv", "tar", "unshare")
 _BASE: Final = re.compile(r"python:[\d.]+-slim-([a-z]+)")
 _HEALTHY_WITHIN: Final = 90.0
+_TOLD_WITHIN: Final = 30.0
+_BETWEEN_LOOKS: Final = 0.5
 _STOPPED_WITHIN: Final = 30.0
 _COMPILER: Final = re.compile(
     r"(?:[\w.]+-)*(?:cc|c89|c99|gcc|g\+\+|c\+\+|cpp|cc1|cc1plus|clang|clang\+\+|tcc|gfortran|rustc|as|ld)(?:-[\d.]+)?"
@@ -141,13 +143,21 @@ def _try(container: Container, image: Image, data: Path, log: Path) -> None:
     if (stat.S_IMODE(status.st_mode), status.st_uid) != (0o600, image.user[0]):
         raise StepFailed(f"{login.name} is not its user's alone")
     key = login.read_text(encoding="utf-8").partition("API key: ")[2].strip()
-    if not key or key not in log.read_text(encoding="utf-8"):
-        raise StepFailed("The log does not have the first API key.")
+    _wait_until_told(log, key, seconds=_TOLD_WITHIN)
     made = container.inside(["python3", "-", key], said=_CLIENT)
     if made.returncode != 0:
         raise StepFailed(f"No video was made: {made.stderr}")
     if ended := container.stop(seconds=_STOPPED_WITHIN):
         raise StepFailed(f"At SIGTERM it ended with {ended}.")
+
+
+def _wait_until_told(log: Path, key: str, *, seconds: float) -> None:
+    """Wait until the *log* has the first API *key*: it is told once jobs are taken, which is later than healthy."""
+    ends = time.monotonic() + seconds
+    while not key or key not in log.read_text(encoding="utf-8"):
+        if time.monotonic() > ends:
+            raise StepFailed("The log does not have the first API key.")
+        time.sleep(_BETWEEN_LOOKS)
 
 
 def _say(began: float, text: str) -> None:

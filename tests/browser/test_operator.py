@@ -31,7 +31,7 @@ async def serving(browser: Browser, folder: Path, *options: str) -> AsyncIterato
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def panel(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Panel]:
     """A server of its own, whose videos take a while."""
-    async with serving(chromium, tmp_path_factory.mktemp("operated"), "--sandbox-delay", "8") as panel:
+    async with serving(chromium, tmp_path_factory.mktemp("operated"), "--sandbox-delay", "20") as panel:
         yield panel
 
 

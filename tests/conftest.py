@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,10 @@ OUTSIDE = Path(__file__).parent / "outside"
 # What the developer has set for a server of their own is nothing to the tests, nor to the processes that they start.
 for name in [name for name in os.environ if name.startswith(PREFIX)]:
     del os.environ[name]
+
+# A shell has what it runs in the background ignore SIGINT; the processes of tests are ended by it all the same.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:

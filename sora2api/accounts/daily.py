@@ -51,7 +51,7 @@ class DailyUse:
 
     def used_up(self, account: Account, slot: Slot) -> bool:
         quota = account.daily(slot)
-        if quota is None or self._used.get((account.id, slot), 0) < quota:  # on a new day it is less still
+        if quota is None or ((account.id, slot) not in self._used and quota > 0):
             return False
         return self.used(account.id, slot) >= quota
 

@@ -123,7 +123,7 @@ async def page(desk: Desk, asked: AccountsAsked) -> AccountPage:
     found = in_use(desk)
     if asked.search or asked.driver or asked.group:
         found = [account for account in found if _meets(account, asked)]
-    conditions = {account.id: condition(desk, account) for account in found}
+    conditions = _conditions(desk, found)
     counts = Counter(conditions.values())
     if asked.state is not None:
         found = [account for account in found if conditions[account.id] == asked.state]
@@ -168,6 +168,15 @@ def in_use(desk: Desk) -> list[Account]:
     """The accounts that there are; the sandbox's only while it serves."""
     sandbox = desk.office.pool.sandbox_in_use()
     return [each for each in desk.office.accounts.all() if each.removed_at is None and (sandbox or not each.sandbox)]
+
+
+def _conditions(desk: Desk, accounts: Sequence[Account]) -> Mapping[str, Condition]:
+    """What `condition` says of each; of most, which are in use and untroubled, at less cost."""
+    untroubled = desk.office.pool.standing.untroubled
+    return {
+        account.id: "ready" if account.enabled and account.models and untroubled(account) else condition(desk, account)
+        for account in accounts
+    }
 
 
 def condition(desk: Desk, account: Account) -> Condition:

@@ -1,5 +1,6 @@
 """The catalog: public model names, what each makes, its defaults and limits, and who could serve it."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -84,13 +85,17 @@ class ModelBook:
         self._brought = [model for mode in registry.modes.values() for model in mode.models]
         self._models: dict[str, Model] = {}
         self._names: dict[str, str] = {}
+        self._loading = asyncio.Lock()
         self.own: frozenset[str] = frozenset()
         """The names of those that the operator has a word on."""
 
     async def load(self) -> None:
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(select(models.c.entry))).scalars().all()
-        own = [msgspec.json.decode(entry, type=Model) for entry in rows]
+        async with self._loading:  # one at a time, so that an older picture never lands on a newer one
+            async with self._database.reading() as connection:
+                rows = (await connection.execute(select(models.c.entry))).scalars().all()
+            self._take([msgspec.json.decode(entry, type=Model) for entry in rows])
+
+    def _take(self, own: Sequence[Model]) -> None:
         self.own = frozenset(model.name for model in own)
         self._models = {model.name: model for model in (*BUILT_IN, *self._brought, *own)}
         aliases = {alias: model.name for model in self._models.values() for alias in model.aliases}

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.accounts.book import Account
@@ -63,14 +63,19 @@ class ProxyBook:
         self._proxies: dict[str, Proxy] = {}
         self._standings: dict[str, Standing] = {}
         self._spread = Spread(database)
+        self._loading = asyncio.Lock()
         self.news = asyncio.Event()
         """Set when a call was blocked."""
 
     async def load(self) -> None:
         query = select(proxies).where(proxies.c.removed_at.is_(None)).order_by(proxies.c.created_at)
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(query)).all()
-        await self._spread.load()
+        async with self._loading:  # one at a time, so that an older picture never lands on a newer one
+            async with self._database.reading() as connection:
+                rows = (await connection.execute(query)).all()
+            await self._spread.load()
+            self._take(rows)
+
+    def _take(self, rows: Iterable[Row[Any]]) -> None:
         self._proxies = {
             row.id: Proxy(**{**row._mapping, "url": self._vault.unseal(row.url)})  # noqa: SLF001 - its public name
             for row in rows
@@ -113,7 +118,7 @@ class ProxyBook:
             await bump(connection)
 
         await self._database.write(write)
-        self._proxies[proxy.id] = proxy
+        await self.load()
         return proxy
 
     async def change(self, proxy_id: str, **changes: Any) -> Proxy:
@@ -131,13 +136,12 @@ class ProxyBook:
 
         changed = msgspec.structs.replace(self.named(proxy_id), **changes)
         await self._database.write(write)
-        self._proxies[proxy_id] = changed
+        await self.load()
         return changed
 
     async def remove(self, proxy_id: str) -> None:
         """Take a proxy off the list. Accounts that name it have none then, and so make no calls."""
         await self.change(proxy_id, removed_at=time.time())
-        del self._proxies[proxy_id]
 
     def _check_name(self, name: str, *, but: str | None = None) -> None:
         if name in _WORDS or "://" in name or not name.isprintable() or len(name) > _LONGEST_NAME:

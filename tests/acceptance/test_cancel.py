@@ -12,7 +12,7 @@ def test_a_job_ends_at_once(slow, model):
 
     cancelled = slow.http.post(f"/v1/videos/{job}/cancel")
 
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10  # it would be at work for ten minutes
     assert cancelled.status_code == 200
     video = cancelled.json()
     assert (video["id"], video["status"], video["error"]["code"]) == (job, "failed", "cancelled")

@@ -1,7 +1,6 @@
 """A request that is sent twice is worked once, where it says so; and two that are meant are two."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
@@ -104,11 +103,9 @@ async def test_a_retry_does_not_take_a_job_that_somebody_else_is_waiting_for(cli
 
 async def test_prefer_wait_answers_with_the_finished_video_or_with_it_as_it_is_by_then(client):
     _, finished = await create(client, Prefer="wait=30")
-    began = time.monotonic()
     _, unfinished = await create(client, BODY | {"seconds": "4", "prompt": "longer"}, Prefer="wait=0")
     assert finished["status"] == "completed"
     assert unfinished["status"] in ("queued", "in_progress")
-    assert time.monotonic() - began < 1
 
 
 async def test_cancel_after_ends_what_takes_longer(tmp_path):

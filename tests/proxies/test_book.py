@@ -1,5 +1,6 @@
 """The list of proxies, and which of them an account goes through."""
 
+import asyncio
 import shutil
 from collections import Counter
 
@@ -84,6 +85,15 @@ async def test_a_change_holds_for_the_next_call_and_a_removed_name_can_be_given_
 
     assert changed.url == "http://127.0.0.1:8080"
     assert proxies.named("one").id != first.id
+
+
+async def test_a_removed_proxy_stays_off_the_list_though_the_list_was_being_read(book):
+    proxies = book()
+    for number in range(50):
+        await _listed(proxies, f"one of {number}")
+        await asyncio.gather(proxies.load(), proxies.remove(proxies.named(f"one of {number}").id))
+
+        assert proxies.all() == ()
 
 
 @pytest.mark.parametrize("name", ["", "spread", "none", "http://one", "one"])

@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from sora2api.accounts import AccountBook, Engines, Health, Pool, ProxyBook
 from sora2api.accounts.book import SANDBOX
 from sora2api.accounts.daily import DailyUse
@@ -23,7 +21,7 @@ from sora2api.auth.keys import KeyBook
 from sora2api.catalog import Catalog
 from sora2api.egress import GuardedFetch, Sessions
 from sora2api.egress.trace import Call, Trace
-from sora2api.errors import EngineError, Sora2ApiError
+from sora2api.errors import EngineError
 from sora2api.jobs import Jobs
 from sora2api.jobs.opening import Ground, opened
 from sora2api.jobs.troubles import Troubles
@@ -40,6 +38,7 @@ from sora2api.settings import InForce, Loaded, Settings
 from sora2api.store.database import Database
 from sora2api.store.secrets import Secrets
 from sora2api.store.watch import Reload, RevisionWatch
+from sora2api.supervision import keep_at
 
 if TYPE_CHECKING:
     from sora2api.observe.traces import Traces
@@ -393,17 +392,8 @@ async def _clean(jobs: Jobs, deliveries: Deliveries, requests: RequestLog) -> No
 
 
 def keep(stack: AsyncExitStack, work: Callable[[], Awaitable[None]], *, name: str) -> None:
-    """Run *work*, which has no end, until the server closes; if it is broken off, that is said and it begins anew."""
-
-    async def go_on() -> None:
-        while True:
-            try:
-                await work()
-            except (SQLAlchemyError, OSError, Sora2ApiError):
-                log.exception("broken off", extra={"work": name})
-                await asyncio.sleep(1)
-
-    task = asyncio.create_task(go_on(), name=name)
+    """Keep at *work*, which has no end, until the server closes."""
+    task = asyncio.create_task(keep_at(work, name=name), name=name)
 
     async def stop() -> None:
         task.cancel()

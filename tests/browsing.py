@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx2
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 CHROMIUM: Final = shutil.which("chromium")
 OPTIONS: Final = (
@@ -23,6 +23,8 @@ KEY: Final = "han1234"
 SMALL: Final = {"model": "sora-video", "size": "160x96", "seconds": 1}
 SLOW: Final = 30_000.0
 
+
+expect.set_options(timeout=SLOW)
 
 Open = Callable[..., Awaitable[Page]]
 

@@ -14,7 +14,7 @@ PATIENCE: Final = 90.0
 
 def started(*command: str, cwd: Path = Path(), **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        ["env", "--default-signal=INT", sys.executable, "-m", "sora2api", *command],  # a job of a shell's ignores it
+        ["env", "--default-signal=INT,HUP", sys.executable, "-m", "sora2api", *command],  # a shell's job ignores them
         cwd=cwd,
         env=os.environ | environment,
         stdin=subprocess.DEVNULL,

@@ -57,7 +57,7 @@ RULES = {
     "sandbox": ("media.sniff", "media.pictures", "media.clips", "media.workshop", *OPEN),
     "registry": ("modes", "drivers:", *OPEN),
     "egress": OPEN,
-    "store": ("migrations:", *OPEN),
+    "store": ("migrations:", "supervision", *OPEN),
     "migrations": ("store", *OPEN),
     "drivers": ("egress", "errors"),
     "drivers.*": ("drivers:", "egress", "errors"),
@@ -65,6 +65,7 @@ RULES = {
     "modes": ("errors",),
     "settings": ("errors",),
     "errors": (),
+    "supervision": (),
 }
 
 

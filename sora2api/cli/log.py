@@ -14,6 +14,7 @@ from sora2api.cli.state import open_state, print_json, print_table, run, state_o
 from sora2api.errors import NotFound
 from sora2api.observe.export import Format, exported
 from sora2api.observe.reader import Filters, LoggedRequest, LogReader, Whole
+from sora2api.observe.tail import Tail
 from sora2api.store.database import Database
 from sora2api.store.keyset import Cursor
 from sora2api.store.tables import keys
@@ -128,14 +129,15 @@ async def _list(folder: Path, given: dict[str, Any], limit: int) -> list[LoggedR
 
 async def _tail(folder: Path, given: dict[str, Any], limit: int, *, follow: bool, as_json: bool) -> None:
     async with open_state(folder) as database:
-        filters, reader = await _filters(database, given), LogReader(database)
-        mark = await reader.mark()
-        first = (await reader.page(filters, limit=limit)).entries if limit else ()
+        filters = await _filters(database, given)
+        growing = Tail(database, filters)
+        await growing.begin()
+        first = (await LogReader(database).page(filters, limit=limit)).entries if limit else ()
         for entry in reversed(first):
             _tell_line(entry, as_json=as_json)
         shown = {entry.id for entry in first}
         while follow:
-            entries, mark = await reader.since(mark, filters)
+            entries = await growing.more()
             for entry in entries:
                 if entry.id not in shown:
                     _tell_line(entry, as_json=as_json)

@@ -21,6 +21,7 @@ from sora2api.cli.state import enter, load_settings, open_state, plugins_folder,
 from sora2api.errors import Sora2ApiError
 from sora2api.settings import table
 from sora2api.store.database import Database
+from sora2api.supervision import keep_at
 
 if TYPE_CHECKING:
     from sora2api.app import Server
@@ -156,10 +157,12 @@ async def _reloading(
             await asked.reload.wait()
             asked.reload.clear()
             manager.reloading()
-            await reload_()
-            manager.tell(READY=1)
+            try:
+                await reload_()
+            finally:
+                manager.tell(READY=1)
 
-    async with meanwhile(whenever):
+    async with meanwhile(partial(keep_at, whenever, name="reload")):
         yield
 
 

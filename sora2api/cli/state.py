@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pwd
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -83,7 +84,12 @@ def prepare(folder: Path) -> None:
 
 
 def enter(folder: Path) -> None:
-    """Make the data directory where it is not there yet, and go on as its owner. Blocking."""
+    """Make the data directory where it is not there yet, and go on as its owner. Blocking.
+
+    A person is told of a new one: its path may be mistyped.
+    """
+    if sys.stderr.isatty() and not folder.exists():
+        click.echo(f"A new data directory: {folder}", err=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     become_owner(folder)
 

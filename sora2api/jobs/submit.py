@@ -73,17 +73,22 @@ class Submits:
         unknown = not fresh
         if unknown:
             await self._acquaint(account)
-        for _ in range(self._tries):
-            driver = self._engines.driver(self._book.get(task.account_id))
-            if unknown and not driver.repeatable(work):
+            if not self._engines.driver(account).repeatable(work):
                 found = await self._found(task, work)
                 if found is not None:
                     return found
                 unknown = False
+        for _ in range(self._tries):
+            driver = self._engines.driver(self._book.get(task.account_id))
             try:
                 return await self._send(driver, task, work, take)
             except EngineError as error:
                 unknown = await self._weigh(error, account, unknown=unknown)
+                if not driver.repeatable(work):
+                    found = await self._found(task, work)
+                    if found is None:
+                        raise
+                    return found
         raise SubmitUnknown
 
     async def _weigh(self, error: EngineError, account: Account, *, unknown: bool) -> bool:

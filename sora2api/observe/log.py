@@ -4,10 +4,10 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from sora2api.egress.trace import Call
 from sora2api.observe import cut, rows
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _BATCH: Final = 200
 _SOON: Final = 0.25
+_PAUSE: Final = 1.0
 _QUEUE: Final = 10_000
 _QUEUE_BYTES: Final = 32 * 1024 * 1024
 _FORGOTTEN: Final = 1000
@@ -94,14 +95,19 @@ class RequestLog(Log):
                     await self._full.wait()
             except TimeoutError:
                 pass
-            await asyncio.shield(asyncio.ensure_future(self._write_some()))  # a stop does not tear a batch
+            writing = asyncio.ensure_future(self._write_some())
+            if not await asyncio.shield(writing):  # a stop does not tear a batch
+                await asyncio.sleep(_PAUSE)
 
     async def flush(self) -> None:
-        """Write all that has come in so far."""
+        """Write all that has come in so far, for the last time."""
         while self._queue or self._ended:
-            await self._write_some()
+            if not await self._write_some():
+                log.error("lost from the log of requests", extra={"entries": len(self._queue)})
+                return
 
-    async def _write_some(self) -> None:
+    async def _write_some(self) -> bool:
+        """Write the next batch. False: the database takes nothing at present, and the batch waits on."""
         async with self._writing:
             self._say_dropped()
             some = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
@@ -110,7 +116,7 @@ class RequestLog(Log):
             self._news.clear()
             ended, self._ended = self._ended, set()
             if not some and not ended:
-                return
+                return True
             if len(self._queue) >= _BATCH:
                 self._full.set()
             notes = [entry for entry in some if isinstance(entry, Note)]
@@ -118,9 +124,22 @@ class RequestLog(Log):
             ended |= {note.job_id for note in notes if note.job_id is not None and note.mode is not None}
             try:
                 await self._store(notes, made, ended)
+            except OperationalError as error:  # full, or locked
+                log.error("the log of requests cannot be written", extra={"cause": str(error.orig)})  # noqa: TRY400
+                self._put_back(some, ended)
+                return False
             except SQLAlchemyError:
                 self._dropped += len(some)
-                log.exception("the log of requests cannot be written")
+                log.exception("dropped from the log of requests: it cannot be written")
+            return True
+
+    def _put_back(self, some: Sequence[Note | Call], ended: set[str]) -> None:
+        for entry in some:
+            if isinstance(entry, Note) and entry.job_id in self._forgotten:
+                _scrub(entry)
+        self._queue.extendleft(reversed(some))
+        self._bytes += sum(map(_weight, some))
+        self._ended |= ended
 
     async def _store(self, notes: list[Note], made: list[Call], ended: set[str]) -> None:
         batch = await asyncio.to_thread(rows.packed, notes, made, prompts=self._prompts)

@@ -2,11 +2,11 @@
 
 import zlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import orjson
 from msgspec import Struct
-from sqlalchemy import ColumnElement, FromClause, Integer, RowMapping, Select, func, literal_column, select, text
+from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.errors import NotFound
@@ -16,13 +16,10 @@ from sora2api.store.keyset import behind, look_through
 from sora2api.store.tables import accounts, calls, request_bodies, requests
 
 Cursor = keyset.Cursor
-_LEADING: Final = ("job_id", "key_id", "code", "account", "mode", "model", "status")
+LEADING: Final = ("job_id", "key_id", "code", "account", "mode", "model", "status")
 """The columns whose indexes are in the order of time, the most telling first: one of them leads."""
 _EXPORTED: Final = 1000
 _MOST_CALLS: Final = 1000
-
-_WRITTEN: Final[ColumnElement[int]] = literal_column("requests.rowid", Integer)
-"""The order in which SQLite was given the rows."""
 
 
 class Filters(Struct, frozen=True, kw_only=True):
@@ -74,6 +71,11 @@ class LoggedRequest(Struct, frozen=True, kw_only=True):
     made: float | None
     stored: float | None
 
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        """The request of a row of the table, which may have more in it."""
+        return cls(**{name: row[name] for name in cls.__struct_fields__})
+
 
 class MadeCall(Struct, frozen=True, kw_only=True):
     """A call to an engine. *took* in seconds."""
@@ -107,14 +109,6 @@ class Page(Struct, frozen=True):
     last: Cursor | None
 
 
-class Mark(Struct, frozen=True):
-    """A place in the log: the number and the id of the row that was written last, and the newest id of all."""
-
-    number: int
-    id: str
-    newest: str
-
-
 class LogReader:
     """Reads the log, while it is written or not."""
 
@@ -125,9 +119,7 @@ class LogReader:
         """At most *limit* requests behind *after*. It may have fewer, or none, and yet not be the last."""
         async with self._database.reading() as connection:
             rows, edge = await _found(connection, filters, after, limit=limit + 1)
-        entries = [
-            LoggedRequest(**{name: row[name] for name in LoggedRequest.__struct_fields__}) for row in rows[:limit]
-        ]
+        entries = [LoggedRequest.of(row) for row in rows[:limit]]
         return Page(entries, (entries[-1].at, entries[-1].id) if len(rows) > limit else edge)
 
     async def all(self, filters: Filters) -> AsyncIterator[LoggedRequest]:
@@ -141,30 +133,6 @@ class LogReader:
             if last is None:
                 return
 
-    async def mark(self) -> Mark:
-        """Where the log ends now, for `since`."""
-        last = select(_WRITTEN, requests.c.id).order_by(_WRITTEN.desc()).limit(1)
-        async with self._database.reading() as connection:
-            found = (await connection.execute(last)).one_or_none()
-            newest = (await connection.execute(select(func.max(requests.c.id)))).scalar()
-        return Mark(0, "", "") if found is None else Mark(found[0], found[1], newest or "")
-
-    async def since(self, mark: Mark, filters: Filters) -> tuple[Sequence[LoggedRequest], Mark]:
-        """What was written behind a *mark* and is wanted, in that order; and the mark behind it.
-
-        A request is written when its reply is complete, so the order of its time would not do. Where the row at the
-        mark was removed, its number may have been given anew: then it is what came later than all that was there.
-        """
-        async with self._database.reading() as connection:
-            there = (await connection.execute(select(_WRITTEN).where(requests.c.id == mark.id))).scalar()
-            behind = mark.number < _WRITTEN if there == mark.number else requests.c.id > mark.newest
-            wanted = select(requests, _WRITTEN.label("mark")).where(behind).order_by(_WRITTEN).limit(_EXPORTED)
-            rows = (await connection.execute(wanted)).mappings().all()
-        if rows:
-            mark = Mark(rows[-1]["mark"], rows[-1]["id"], max(mark.newest, *(row["id"] for row in rows)))
-        entries = [LoggedRequest(**{name: row[name] for name in LoggedRequest.__struct_fields__}) for row in rows]
-        return [entry for entry in entries if _is_wanted(entry, filters)], mark
-
     async def get(self, request_id: str) -> Whole:
         async with self._database.reading() as connection:
             wanted = select(requests).where(requests.c.id == request_id)
@@ -175,7 +143,7 @@ class LogReader:
             bodies = (await connection.execute(kept)).one_or_none()
             made = await connection.execute(made_calls(calls.c.request_id == request_id))
             return Whole(
-                entry=LoggedRequest(**row),
+                entry=LoggedRequest.of(row),
                 request=_body(bodies.request) if bodies else None,
                 reply=_body(bodies.reply) if bodies else None,
                 calls=[MadeCall(**call) for call in made.mappings()],
@@ -193,27 +161,9 @@ def made_calls(condition: ColumnElement[bool]) -> Select[Any]:
     return select(*shown, account).select_from(wanted).order_by(wanted.c.at).limit(_MOST_CALLS)
 
 
-def _is_wanted(entry: LoggedRequest, filters: Filters) -> bool:
-    if filters.since is not None and entry.at < filters.since:
-        return False
-    if filters.until is not None and entry.at >= filters.until:
-        return False
-    given = [name for name in (*_LEADING, "path", "text") if getattr(filters, name) is not None]
-    return all(_is(entry, name, getattr(filters, name)) for name in given)
-
-
-def _is(entry: LoggedRequest, name: str, value: str | int) -> bool:
-    """What `_meets` says of rows, of an entry that is here already."""
-    if name == "text":
-        return str(value).lower() in (entry.prompt or "").lower()
-    if name == "path":
-        return entry.path.startswith(str(value))
-    return bool(getattr(entry, name) == value)
-
-
 def _led(filters: Filters) -> tuple[str | None, Sequence[str]]:
     """The filter that an index answers, and those by which its rows must be looked through."""
-    given = [name for name in _LEADING if getattr(filters, name) is not None]
+    given = [name for name in LEADING if getattr(filters, name) is not None]
     others = [name for name in ("path", "text") if getattr(filters, name) is not None]
     return (given[0] if given else None), [*given[1:], *others]
 

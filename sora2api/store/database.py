@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from sora2api.store import tables
+from sora2api.supervision import failure_of
 
 FILE: Final = "sora2api.db"
 _BATCH: Final = 256
@@ -120,24 +121,16 @@ class Database:
 
     async def _transact(self, writes: Sequence[_Waiting[Any]], *, last: bool) -> bool:
         """Commit the *writes* together. False: nothing was done; their waiters hear of it only at the *last* try."""
-        failure: BaseException | None = None
         results: list[Any] = []
-        written = 0.0
-        try:
+
+        async def transact() -> None:
             async with self._writer.begin() as connection:
-                for waiting in writes:
-                    attempt = asyncio.ensure_future(waiting.write(connection))
-                    await asyncio.wait((attempt,))
-                    failure = attempt.exception()
-                    if failure is not None:
-                        await connection.rollback()
-                        break
-                    results.append(attempt.result())
+                results.extend([await waiting.write(connection) for waiting in writes])
                 written = time.perf_counter()
-        except SQLAlchemyError as error:
-            failure = error
-        if failure is None:
             self.meter.committed(len(writes), time.perf_counter() - written)
+
+        failure = await failure_of(transact())  # of whatever kind: no write may end those behind it
+        if failure is None:
             for waiting, result in zip(writes, results, strict=True):
                 waiting.done.set_result(result)
         else:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sora2api.errors import Sora2ApiError
 from sora2api.store.database import Database, revision
+from sora2api.supervision import keep_at
 
 Reload = Callable[[], Awaitable[None]]
 
@@ -51,7 +52,7 @@ class RevisionWatch:
             self._seen = found
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="revision watch")
+        self._task = asyncio.create_task(keep_at(self._run, name="revision watch"), name="revision watch")
         return self
 
     async def __aexit__(

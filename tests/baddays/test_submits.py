@@ -104,8 +104,10 @@ def test_a_task_whose_answer_takes_too_long_is_found_in_the_list(day, slowness):
 )
 def test_a_submit_whose_connection_is_reset_is_taken_once(day, reset):
     day.rig.misbehave(**SUBMIT, **reset)
-    day.completed(day.begin())
+    events = day.completed(day.begin())
     found = "not taken" if reset["close"] == "before" else "video_"
+
+    assert ("task_retried" in types(events)) == (found == "not taken")
     day.settled(creates=1, says=("answer lost", f"answer looked for .*engine_task={found}"))
 
 

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from sora2api.egress.trace import Call
 from sora2api.observe import rows
@@ -101,6 +102,59 @@ async def test_a_stop_loses_nothing_of_a_batch_that_is_being_written(database, o
     await log.flush()
 
     assert await count(database) == 5000
+
+
+async def test_what_the_database_does_not_take_waits_until_it_does(database, opened, caplog, tmp_path):
+    log = opened()
+    running = asyncio.create_task(log.run())
+    log.add(note(0))
+    await until(database, 1)
+    with closing(sqlite3.connect(tmp_path / FILE)) as other:
+        other.execute("ALTER TABLE requests RENAME TO elsewhere")
+        log.add(note(1))
+        log.call(call())
+        for _ in range(1000):
+            if "cannot be written" in caplog.text:
+                break
+            await asyncio.sleep(0.01)
+        other.execute("ALTER TABLE elsewhere RENAME TO requests")
+    await until(database, 2)
+    running.cancel()
+    await asyncio.wait((running,))
+
+    assert (await count(database), await count(database, calls)) == (2, 1)
+
+
+async def test_a_prompt_that_is_to_be_forgotten_while_it_cannot_be_written_is_not_written_later(
+    database, opened, tmp_path
+):
+    log = opened()
+    secret = note(1)
+    secret.job_id, secret.prompt = "job_1", "a secret"
+    with closing(sqlite3.connect(tmp_path / FILE)) as other:
+        other.execute("ALTER TABLE requests RENAME TO elsewhere")
+        log.add(secret)
+        writing = asyncio.create_task(log.flush())
+        await asyncio.sleep(0)
+        forgetting = asyncio.create_task(log.forget("job_1"))
+        await asyncio.wait((writing, forgetting))
+        other.execute("ALTER TABLE elsewhere RENAME TO requests")
+    await log.flush()
+
+    assert isinstance(forgetting.exception(), OperationalError)
+    async with database.reading() as connection:
+        assert (await connection.execute(select(requests.c.prompt))).scalars().all() == [None]
+
+
+async def test_a_stop_says_what_is_lost_where_the_database_takes_nothing(database, opened, caplog, tmp_path):
+    log = opened()
+    with closing(sqlite3.connect(tmp_path / FILE)) as other:
+        other.execute("ALTER TABLE requests RENAME TO elsewhere")
+    log.add(note(1))
+
+    await log.flush()
+
+    assert [record.entries for record in caplog.records if "lost" in record.getMessage()] == [1]
 
 
 async def test_a_full_queue_drops_the_oldest_and_says_how_many(database, opened, caplog):

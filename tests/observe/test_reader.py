@@ -5,11 +5,12 @@ import json
 import random
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, update
 
 from sora2api.errors import NotFound
 from sora2api.observe.export import exported
 from sora2api.observe.reader import Filters, LogReader
+from sora2api.observe.tail import Tail
 from sora2api.store import keyset
 from sora2api.store.tables import requests
 
@@ -83,13 +84,36 @@ async def test_pages_have_each_request_that_is_wanted_once_the_newest_first(data
 
 @pytest.mark.parametrize(("filters", "meets"), FILTERS, ids=[str(filters) for filters, _ in FILTERS])
 async def test_what_comes_is_held_to_the_same_filters(database, filters, meets):
-    reader, rows = LogReader(database), [row(number) for number in range(COUNT)]
-    mark = await reader.mark()
+    rows = [row(number) for number in range(COUNT)]
+    tail = Tail(database, Filters(**filters))
+    await tail.begin()
     await database.write(lambda connection: connection.execute(insert(requests), rows))
 
-    entries, _ = await reader.since(mark, Filters(**filters))
+    assert [entry.id for entry in await tail.more()] == [each["id"] for each in rows if meets(each)]
 
-    assert [entry.id for entry in entries] == [each["id"] for each in rows if meets(each)]
+
+async def ended(database, number: int, **outcome: str) -> None:
+    """The end of a job comes to be known to the request that made it."""
+    stored = update(requests).where(requests.c.job_id == f"video_{number}").values(stored=3.0, **outcome)
+    await database.write(lambda connection: connection.execute(stored))
+
+
+@pytest.mark.parametrize("begun", ["before", "behind"])
+async def test_a_request_that_is_wanted_for_the_end_of_its_job_is_told_then_and_once(database, begun):
+    tail = Tail(database, Filters(account="the box"))
+    rows = [row(number) | {"account": None} for number in (3, 6)]
+    if begun == "behind":
+        await tail.begin()
+    await database.write(lambda connection: connection.execute(insert(requests), rows))
+    if begun == "before":
+        await tail.begin()
+
+    told = [await tail.more()]
+    await ended(database, 3, account="the box")
+    await ended(database, 6, account="another")
+    told += [await tail.more(), await tail.more()]
+
+    assert [[entry.job_id for entry in entries] for entries in told] == [[], ["video_3"], []]
 
 
 async def test_a_search_that_no_index_answers_looks_at_so_many_rows_a_page_and_goes_on(database, written, monkeypatch):
@@ -136,19 +160,17 @@ async def test_csv_holds_no_formula(database, prompt):
 
 
 async def test_what_is_written_is_told_once_though_all_before_it_is_removed(database):
-    reader, mark, told = LogReader(database), None, []
+    tail, told = Tail(database, Filters()), []
 
     async def write(*numbers: int) -> None:
         rows = [row(number) | {"id": f"req_{number:04}"} for number in numbers]
         await database.write(lambda connection: connection.execute(insert(requests), rows))
 
     async def hear() -> None:
-        nonlocal mark
-        entries, mark = await reader.since(mark, Filters())
-        told.extend(entry.id for entry in entries)
+        told.extend(entry.id for entry in await tail.more())
 
     await write(1, 3)
-    mark = await reader.mark()
+    await tail.begin()
     await write(4, 2)  # the latter took longer
     await hear()
     await database.write(lambda connection: connection.execute(delete(requests)))

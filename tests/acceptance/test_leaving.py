@@ -86,8 +86,8 @@ def test_a_stop_ends_waits_and_events_too(serve, refused):
         following = pool.submit(server.events, job)
         time.sleep(0.3)
         server.signal(signal.SIGTERM)
-        reply = waiting.result(timeout=5)
-        events = following.result(timeout=5)
+        reply = waiting.result(timeout=20)
+        events = following.result(timeout=20)
 
     assert job in refused(reply, 503, "draining")["message"]
     assert reply.headers["x-should-retry"] == "false"

@@ -44,7 +44,7 @@ def test_a_stop_ends_streams_cleanly_and_the_next_start_goes_on_with_all_jobs(ri
         time.sleep(1)
         asked = time.monotonic()
         rig.server.signal(signal.SIGTERM)
-        until(lambda: not_ready(url), within=1)
+        until(lambda: not_ready(url), within=WITHIN / 2)
         ends = [stream.result(30) for stream in open_]
         assert rig.server.wait() == 0
         stopped = time.monotonic()

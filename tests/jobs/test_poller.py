@@ -177,7 +177,7 @@ async def test_a_stuck_answer_about_one_task_keeps_no_other_waiting(box, followe
     await asyncio.to_thread(engine.misbehave, path=f"/v1/videos/{stuck}", delay=15, times=100)
     told, _ = await followed(engine, [stuck, *others])
 
-    await _heard_of_all(told, *others, within=3)
+    await _heard_of_all(told, *others, within=12)  # the stuck answer takes 15
     counts = [len(told[task]) for task in others]
     await asyncio.sleep(1.5)
 
@@ -192,7 +192,7 @@ async def test_a_task_that_the_list_does_not_show_and_nobody_answers_for_keeps_n
     await asyncio.to_thread(engine.misbehave, path=f"/v1/videos/{hidden}", status=500, body={"error": {}}, times=1000)
     told, ends = await followed(engine, [hidden, *others])
 
-    await _heard_of_all(told, *others, within=5)
+    await _heard_of_all(told, *others, within=20)
 
     assert not told[hidden]
     assert not ends[hidden].done()

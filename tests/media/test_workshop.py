@@ -234,7 +234,7 @@ def test_no_worker_outlives_its_parent(tmp_path, number):
         process.send_signal(number)
         process.wait(10)
 
-        assert gone(process.pid, within=5)
+        assert gone(process.pid, within=20)
 
 
 def test_a_signal_to_the_whole_group_ends_all_of_it(tmp_path):
@@ -246,4 +246,4 @@ def test_a_signal_to_the_whole_group_ends_all_of_it(tmp_path):
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(10)
 
-        assert gone(process.pid, within=5)
+        assert gone(process.pid, within=20)

@@ -51,6 +51,7 @@ from sora2api.web import keys as panel_keys
 from sora2api.web.news import News
 from sora2api.web.office import OFFICE, Office
 from sora2api.web.openapi import described
+from sora2api.web.roll import Roll
 from sora2api.web.sources import SharedVideos
 
 _ENGINE_FIELDS: Final = ("seed", "negative_prompt", "fps", "num_frames", "num_inference_steps", "guidance_scale")
@@ -172,6 +173,7 @@ def _office(parts: Parts, services: Services) -> Office:
         accounts=accounts.book,
         engines=accounts.engines,
         pool=accounts.pool,
+        roll=Roll(accounts.book, accounts.pool),
         health=accounts.health,
         proxies=accounts.proxies,
         probes=accounts.probes,

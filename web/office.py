@@ -35,6 +35,7 @@ from sora2api.registry import Registry
 from sora2api.settings import Settings
 from sora2api.web.drafts import Drafts
 from sora2api.web.news import News
+from sora2api.web.roll import Roll
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Office:
     accounts: AccountBook
     engines: Engines
     pool: Pool
+    roll: Roll
     health: Health
     proxies: ProxyBook
     probes: Probes

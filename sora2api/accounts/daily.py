@@ -51,9 +51,7 @@ class DailyUse:
 
     def used_up(self, account: Account, slot: Slot) -> bool:
         quota = account.daily(slot)
-        if quota is None or ((account.id, slot) not in self._used and quota > 0):
-            return False  # told of most accounts without a look at the clock, since a new day only takes counts away
-        return self.used(account.id, slot) >= quota
+        return quota is not None and self.used(account.id, slot) >= quota
 
     def _turn_over(self) -> None:
         if self._day != today():

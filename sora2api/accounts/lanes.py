@@ -68,14 +68,6 @@ class Standing:
         """Whether it is on trial, and has the one task that it gets until it has shown how it is."""
         return account.id in self.trials and account.on_trial(time.time())
 
-    def untroubled(self, account: Account) -> bool:
-        """Whether nothing is known that could close it, but for some models: told at little cost of most accounts."""
-        if account.set_aside is not None or account.expires_at is not None:
-            return False
-        if account.daily_images is None and account.daily_videos is None:
-            return True
-        return not (self.daily.used_up(account, "image") or self.daily.used_up(account, "video"))
-
     def closed(self, account: Account, slot: Slot, *, model: str = "") -> Closed | None:
         """Why it is given no tasks for the public *model* now; None: it is open for them, if it has a free *slot*."""
         now = time.time()

@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -94,9 +94,14 @@ class Pool:
         self._hopeful: dict[_Line, Lane] = {}
         self._wakes: Ranked[str] = Ranked()
         self._real = book.ever_real
+        self._listeners: list[Callable[[str], None]] = []
         for account in book.all():
             self._place(account)
         book.listen(self._heard)
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Have *listener* called with the id of each account whose standing may have changed, at once."""
+        self._listeners.append(listener)
 
     # Who could serve.
 
@@ -210,6 +215,8 @@ class Pool:
             self._wakes.put(account_id, moment)
         for slot in _SLOTS:
             self._touch(account_id, slot, outlook=True)
+        for listener in self._listeners:
+            listener(account_id)
 
     def _touch(self, account_id: str, slot: Slot, *, outlook: bool) -> None:
         """Have the account looked at again where it matters; *outlook*: not its free slots alone have changed."""

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal
+from math import inf
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -12,8 +13,7 @@ from sora2api.accounts.shown import bare, proxy_of, state_of
 from sora2api.errors import ProxyFault
 from sora2api.observe.doings import Doing, Mishap, Score
 from sora2api.web.operation import Desk
-
-Condition = Literal["ready", "resting", "ill", "unknown", "disabled"]
+from sora2api.web.roll import Condition, condition
 
 MOST: Final = 100
 _WORST_FIRST: Final[Sequence[Condition]] = ("ill", "unknown", "resting", "ready", "disabled")
@@ -120,16 +120,13 @@ class AccountPage(Struct, frozen=True, kw_only=True):
 
 async def page(desk: Desk, asked: AccountsAsked) -> AccountPage:
     """The accounts are in memory, and how they did too: they are looked through there."""
-    found = in_use(desk)
-    if asked.search or asked.driver or asked.group:
-        found = [account for account in found if _meets(account, asked)]
-    conditions = _conditions(desk, found)
-    counts = Counter(conditions.values())
+    scores = await desk.office.doings.scores()
+    conditions = desk.office.roll.conditions()
+    found = _met(desk, asked)
+    counts = Counter(conditions[account.id] for account in found)
     if asked.state is not None:
         found = [account for account in found if conditions[account.id] == asked.state]
-    scores = await desk.office.doings.scores()
-    order = _order(desk, asked.sort.removeprefix("-"), conditions, scores)
-    found.sort(key=order, reverse=asked.sort.startswith("-"))
+    found = _sorted(desk, found, asked.sort, conditions, scores)
     size = min(max(asked.limit, 1), MOST)
     first = max(0, asked.before - size if asked.before is not None else asked.after or 0)
     shown = found[first : first + size]
@@ -164,31 +161,9 @@ async def whole(desk: Desk, account: Account) -> AccountWhole:
     )
 
 
-def in_use(desk: Desk) -> list[Account]:
-    """The accounts that there are; the sandbox's only while it serves."""
-    sandbox = desk.office.pool.sandbox_in_use()
-    return [each for each in desk.office.accounts.all() if each.removed_at is None and (sandbox or not each.sandbox)]
-
-
-def _conditions(desk: Desk, accounts: Sequence[Account]) -> Mapping[str, Condition]:
-    """What `condition` says of each; of most, which are in use and untroubled, at less cost."""
-    untroubled = desk.office.pool.standing.untroubled
-    return {
-        account.id: "ready" if account.enabled and account.models and untroubled(account) else condition(desk, account)
-        for account in accounts
-    }
-
-
-def condition(desk: Desk, account: Account) -> Condition:
-    if not account.enabled:
-        return "disabled"
-    standing = desk.office.pool.standing
-    if standing.untroubled(account):
-        return "ready" if account.models else "unknown"
-    closed = standing.closed(account, "image") or standing.closed(account, "video")
-    if closed is not None:
-        return "ill" if closed.until is None else "resting"
-    return "ready" if account.models else "unknown"
+def in_use(desk: Desk) -> Sequence[Account]:
+    """The accounts that there are, by name; the sandbox's only while it serves."""
+    return desk.office.roll.in_use().accounts
 
 
 def view(desk: Desk, account: Account, score: Score | None = None) -> AccountView:
@@ -202,7 +177,7 @@ def view(desk: Desk, account: Account, score: Score | None = None) -> AccountVie
         base_url=bare(account.base_url),
         sandbox=account.sandbox,
         enabled=account.enabled,
-        condition=condition(desk, account),
+        condition=condition(account, desk.office.pool.standing),
         state=state.state,
         why=state.why,
         until=state.until,
@@ -251,35 +226,42 @@ def _way(desk: Desk, account: Account) -> tuple[str | None, tuple[Probe, ...]]:
     return route.name, tuple(Probe(at, took) for at, took in proxies.standing(route.url).probes)
 
 
-def _meets(account: Account, asked: AccountsAsked) -> bool:
-    if asked.driver and account.driver != asked.driver:
-        return False
-    if asked.group and asked.group not in account.groups:
-        return False
-    return not asked.search or asked.search.casefold() in _searched(account).casefold()
+def _met(desk: Desk, asked: AccountsAsked) -> Sequence[Account]:
+    """The accounts, by name, that meet what is *asked*, but for the state."""
+    found = in_use(desk)
+    if asked.driver:
+        found = [account for account in found if account.driver == asked.driver]
+    if asked.group:
+        found = [account for account in found if asked.group in account.groups]
+    if asked.search:
+        wanted, words = asked.search.casefold(), desk.office.roll.words()
+        found = [account for account in found if wanted in words[account.id]]
+    return found
 
 
-def _searched(account: Account) -> str:
-    """What an account is found by, a line each."""
-    proxy = proxy_of(account) if account.proxy else None
-    return "\n".join((account.name, account.id, bare(account.base_url), proxy or "", *account.groups))
-
-
-def _order(
-    desk: Desk, sort: str, conditions: Mapping[str, Condition], scores: Mapping[str, Score]
-) -> Callable[[Account], Any]:
-    none, worst = Score(), {condition: place for place, condition in enumerate(_WORST_FIRST)}
+def _sorted(
+    desk: Desk,
+    accounts: Sequence[Account],
+    sort: str,
+    conditions: Mapping[str, Condition],
+    scores: Mapping[str, Score],
+) -> Sequence[Account]:
+    """The *accounts*, which come by name; what is not known of them goes last."""
+    worst = {condition: place for place, condition in enumerate(_WORST_FIRST)}
     busy = desk.office.pool.busy()
-    return {
-        "state": lambda account: (worst[conditions[account.id]], account.name.casefold()),
+    none = Score()
+    order: Callable[[Account], float] | None = {
+        "state": lambda account: worst[conditions[account.id]],
         "used": lambda account: -(scores.get(account.id, none).used_at or 0),
-        "success": lambda account: _first(scores.get(account.id, none).rate),
-        "slots": lambda account: -busy[account.id],
-        "priority": lambda account: (-account.priority, account.name.casefold()),
-        "expires": lambda account: _first(account.expires_at),
-    }.get(sort, lambda account: account.name.casefold())
+        "success": lambda account: _known_first(scores.get(account.id, none).rate),
+        "slots": lambda account: -busy.get(account.id, 0),
+        "priority": lambda account: -account.priority,
+        "expires": lambda account: _known_first(account.expires_at),
+    }.get(sort.removeprefix("-"))
+    if order is not None:
+        return sorted(accounts, key=order, reverse=sort.startswith("-"))
+    return accounts[::-1] if sort.startswith("-") else accounts
 
 
-def _first(value: float | None) -> tuple[bool, float]:
-    """What is not known comes last."""
-    return value is None, value or 0.0
+def _known_first(value: float | None) -> float:
+    return inf if value is None else value

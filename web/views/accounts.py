@@ -3,15 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any, Final
 
 from aiohttp import hdrs, web
 from msgspec import NODEFAULT, structs
 
-from sora2api.accounts import Account
 from sora2api.accounts.exchange import FORMATS
 from sora2api.accounts.given import Given
+from sora2api.accounts.shown import SECRETS
 from sora2api.accounts.trying import Found
 from sora2api.errors import Sora2ApiError
 from sora2api.web import charts, driver_form, forms, guard
@@ -20,8 +19,7 @@ from sora2api.web.driver_form import FormField
 from sora2api.web.guard import FORM, signed_in
 from sora2api.web.operation import Desk, ProofNeeded, decode, perform
 from sora2api.web.operations.account_files import Exported
-from sora2api.web.operations.account_given import SECRETS
-from sora2api.web.operations.account_shown import AccountsAsked, AccountWhole, Probe, in_use, page
+from sora2api.web.operations.account_shown import AccountsAsked, AccountWhole, Probe, page
 from sora2api.web.operations.accounts import AccountId, get_account
 from sora2api.web.pages import shell
 from sora2api.web.table import BY_NAME
@@ -52,17 +50,17 @@ def routes() -> list[web.AbstractRouteDef]:
 async def show(request: web.Request) -> web.Response:
     desk = _desk(request)
     found = await page(desk, decode(AccountsAsked, {"limit": str(_PAGE), **request.query}, typed=False))
-    accounts = in_use(desk)
+    in_use = desk.office.roll.in_use()
     return shell(
         request,
         "accounts.html",
         section="accounts",
         session=guard.session(request),
         found=found,
-        many=len(accounts),
+        many=len(in_use.accounts),
         real=desk.office.accounts.ever_real,
-        drivers=sorted({account.driver for account in accounts}),
-        known_groups=_groups(accounts),
+        drivers=in_use.drivers,
+        known_groups=in_use.groups,
         proxy_words=_proxy_words(desk),
     )
 
@@ -165,7 +163,7 @@ def _form(
         error=error,
         set=dict(set_),
         fields=_fields(desk, driver),
-        known_groups=_groups(in_use(desk)),
+        known_groups=desk.office.roll.in_use().groups,
         proxy_words=_proxy_words(desk),
         text=driver_form.text,
     )
@@ -208,10 +206,6 @@ def _kinds(desk: Desk) -> Sequence[Mapping[str, Any]]:
 def _fields(desk: Desk, driver: str) -> Sequence[FormField]:
     kind = desk.office.engines.kinds.get(driver)
     return [] if kind is None else driver_form.fields(kind.settings_type)
-
-
-def _groups(accounts: Sequence[Account]) -> Sequence[str]:
-    return sorted(set(chain.from_iterable(account.groups for account in accounts if account.groups)))
 
 
 def _proxy_words(desk: Desk) -> Sequence[str]:

@@ -8,11 +8,12 @@ from msgspec import Struct
 from yarl import URL
 
 from sora2api.accounts.book import Account
+from sora2api.accounts.given import Given
 from sora2api.accounts.lanes import Closed, Standing
 from sora2api.accounts.reasons import advice, meaning
 from sora2api.egress.proxies import shown
 
-_SECRET: Final = ("token", "refresh_token")
+SECRETS: Final = ("token", "refresh_token")
 _UNTOLD: Final = "Its engine has not said yet which models it has; it is asked again every few seconds."
 _TRIAL: Final = "It has faults behind it, and gets one task at a time until one goes well."
 
@@ -52,13 +53,26 @@ def _why(closed: Closed) -> str:
 def public(account: Account, standing: Standing) -> dict[str, Any]:
     """All fields of an account; of secrets is said whether they are `set`."""
     fields = {name: getattr(account, name) for name in account.__struct_fields__}
-    secrets = {name: None if fields[name] is None else "set" for name in _SECRET}
+    secrets = {name: None if fields[name] is None else "set" for name in SECRETS}
     return (
         fields
         | secrets
         | {"proxy": proxy_of(account), "models": [model.name for model in account.models]}
         | msgspec.structs.asdict(state_of(account, standing))
     )
+
+
+def audited(account: Account) -> dict[str, Any]:
+    """What the audit keeps of an account: what it is set to, and whether its secrets are set."""
+    kept = {name: getattr(account, name) for name in Given.__struct_fields__}
+    secrets = {name: kept[name] is not None for name in SECRETS}
+    return kept | secrets | addresses(account)
+
+
+def addresses(account: Account) -> dict[str, str | None]:
+    """Where it is, and how one gets there, without the passwords that may be in it."""
+    refresh_url = None if account.refresh_url is None else bare(account.refresh_url)
+    return {"base_url": bare(account.base_url), "proxy": proxy_of(account), "refresh_url": refresh_url}
 
 
 def proxy_of(account: Account) -> str | None:

@@ -9,11 +9,13 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.cli.exchange import export, import_
+from sora2api.cli.recorded import recorded
 from sora2api.cli.state import load_settings, print_json, print_table, run, state_options
 
 if TYPE_CHECKING:
     from sora2api.accounts import Account
     from sora2api.accounts.lanes import Standing
+    from sora2api.cli.account_parts import Listed, Reached
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -146,7 +148,7 @@ def reveal(*, name: str, data_dir: Path, as_json: bool) -> None:
 def enable(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Use an account, by name or id; one that was set aside is taken back."""
     back = {"enabled": True, "set_aside": None, "set_aside_at": None, "rests_until": None, "checked_at": None}
-    run(_write(data_dir, name, back, as_json=as_json))
+    run(_switch(data_dir, name, back, operation="accounts.enable", as_json=as_json))
 
 
 @command.command()
@@ -154,7 +156,7 @@ def enable(*, name: str, data_dir: Path, as_json: bool) -> None:
 @state_options
 def disable(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Give an account, by name or id, no new tasks; those that it has are followed to their end."""
-    run(_write(data_dir, name, {"enabled": False}, as_json=as_json))
+    run(_switch(data_dir, name, {"enabled": False}, operation="accounts.disable", as_json=as_json))
 
 
 def settings_of(pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -192,6 +194,7 @@ def _offered(models: Sequence[str]) -> str:
 
 async def _add(folder: Path, fields: dict[str, Any], *, as_json: bool) -> None:
     from sora2api.accounts.given import checked
+    from sora2api.accounts.shown import audited
     from sora2api.auth.first_start import Ending
     from sora2api.cli.account_parts import reached
     from sora2api.errors import EngineError, NoEngine
@@ -205,7 +208,9 @@ async def _add(folder: Path, fields: dict[str, Any], *, as_json: bool) -> None:
             nonlocal issued
             issued = await ending(connection)
 
-        account = await parts.book.add(**fields, also=end)
+        async with recorded(parts.database, "accounts.add") as change:
+            account = await parts.book.add(**fields, also=end)
+            change.subject, change.after = account.name, audited(account)
         trouble = None
         try:
             await parts.health.check(account)
@@ -244,24 +249,40 @@ async def _change(folder: Path, name: str, fields: dict[str, Any], *, unset: tup
         whole = {field: getattr(account, field) for field in Given.__struct_fields__} | fields
         right = checked(whole, parts.engines.kinds, check_proxy=parts.proxies.check_word)
         changes = {field: right[field] for field in fields}
-        account = await parts.book.change(account.id, **(changes | forgotten(changes)))
+        account = await _changed(parts, account, changes | forgotten(changes), operation="accounts.change")
         _say(account, parts.standing, as_json=as_json)
 
 
-async def _write(folder: Path, name: str, changes: dict[str, Any], *, as_json: bool) -> None:
+async def _changed(
+    parts: "Listed | Reached", account: "Account", changes: dict[str, Any], *, operation: str
+) -> "Account":
+    """The account as it is after the *changes*, which are on record as that *operation*."""
+    from sora2api.accounts.shown import audited
+
+    async with recorded(parts.database, operation) as change:
+        change.subject, change.before = account.name, audited(account)
+        account = await parts.book.change(account.id, **changes)
+        change.after = audited(account)
+        return account
+
+
+async def _switch(folder: Path, name: str, changes: dict[str, Any], *, operation: str, as_json: bool) -> None:
     from sora2api.cli.account_parts import listed
 
     async with listed(folder) as known:
-        account = await known.book.change(known.book.named(name).id, **changes)
+        account = await _changed(known, known.book.named(name), changes, operation=operation)
         _say(account, known.standing, as_json=as_json)
 
 
 async def _remove(folder: Path, name: str, *, as_json: bool) -> None:
+    from sora2api.accounts.shown import audited
     from sora2api.cli.account_parts import listed
 
     async with listed(folder) as known:
         account = known.book.named(name)
-        await known.book.remove(account.id)
+        async with recorded(known.database, "accounts.remove") as change:
+            change.subject, change.before = account.name, audited(account)
+            await known.book.remove(account.id)
         _say(account, known.standing, as_json=as_json)
 
 
@@ -270,7 +291,8 @@ async def _restore(folder: Path, account_id: str, *, as_json: bool) -> None:
 
     async with listed(folder) as known:
         account = known.book.get(account_id)
-        account = await known.book.change(account.id, name=account.name, removed_at=None)
+        back = {"name": account.name, "removed_at": None}
+        account = await _changed(known, account, back, operation="accounts.restore")
         _say(account, known.standing, as_json=as_json)
 
 
@@ -279,6 +301,8 @@ async def _reveal(folder: Path, name: str, *, as_json: bool) -> None:
 
     async with listed(folder) as known:
         account = known.book.named(name)
+        async with recorded(known.database, "accounts.reveal") as change:
+            change.subject = account.name
     secrets = {field: getattr(account, field) for field in _SECRET}
     if as_json:
         print_json({"id": account.id, "name": account.name, **secrets})

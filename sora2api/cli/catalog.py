@@ -10,11 +10,13 @@ import click
 import msgspec
 
 from sora2api.cli.limits import Money, money
+from sora2api.cli.recorded import recorded
 from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, print_table, run, state_options
 
 if TYPE_CHECKING:
     from sora2api.catalog import ModelBook
     from sora2api.modes import Model
+    from sora2api.store.database import Database
 
 
 @click.group("catalog")
@@ -88,7 +90,7 @@ def unset(name: str, data_dir: Path, as_json: bool) -> None:
 
 
 @asynccontextmanager
-async def _book(folder: Path) -> "AsyncIterator[ModelBook]":
+async def _book(folder: Path) -> "AsyncIterator[tuple[ModelBook, Database]]":
     """The models of a data directory, with those that its plugins bring."""
     from sora2api.catalog import ModelBook
     from sora2api.registry import discover
@@ -100,11 +102,11 @@ async def _book(folder: Path) -> "AsyncIterator[ModelBook]":
         )
         book = ModelBook(registry, database)
         await book.load()
-        yield book
+        yield book, database
 
 
 async def _list(folder: Path) -> "tuple[list[Model], frozenset[str]]":
-    async with _book(folder) as book:
+    async with _book(folder) as (book, _database):
         return list(book.all()), book.own
 
 
@@ -127,17 +129,22 @@ async def _show(folder: Path, name: str) -> "tuple[Model, list[dict[str, Any]]]"
 async def _set(folder: Path, name: str, given: dict[str, Any]) -> "Model":
     from sora2api.catalog import revised
 
-    async with _book(folder) as book:
+    async with _book(folder) as (book, database):
         changes = {word: value for word, value in given.items() if value not in (None, ())}
-        model = revised(book.find(name), name, changes)
-        await book.set(model)
+        before = book.find(name)
+        model = revised(before, name, changes)
+        async with recorded(database, "models.set") as change:
+            change.subject, change.before, change.after = model.name, before, model
+            await book.set(model)
         return model
 
 
 async def _unset(folder: Path, name: str) -> None:
-    async with _book(folder) as book:
-        found = book.find(name)
-        await book.unset(name if found is None else found.name)
+    async with _book(folder) as (book, database), recorded(database, "models.unset") as change:
+        change.before = book.find(name)
+        change.subject = name if change.before is None else change.before.name
+        await book.unset(change.subject)
+        change.after = book.find(change.subject)
 
 
 def _prices(model: "Model") -> tuple[str, str, str]:

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import pwd
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +11,13 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.cli.failures import failures_told
+from sora2api.cli.recorded import WHO, recorded
 from sora2api.cli.state import load_settings, open_state, plugins_folder, print_json, run, state_options
 
 if TYPE_CHECKING:
-    from sora2api.accounts.exchange import Format, Outcome, Row
+    from sora2api.accounts.exchange import Format, Outcome, Plan, Row
     from sora2api.auth.first_start import Issued
+    from sora2api.store.database import Database
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +81,7 @@ def export(*, data_dir: Path, as_json: bool, form: str, with_secrets: bool, pass
     if with_secrets and form == "csv":
         raise click.UsageError("Secrets are written as JSON only, which is sealed.")
     passphrase = _passphrase(passphrase_file, confirm=True) if with_secrets else None
-    who = _who()
-    click.echo(run(_export(data_dir, form, passphrase, who=who)), nl=False)
+    click.echo(run(_export(data_dir, form, passphrase)), nl=False)
 
 
 async def _import(folder: Path, rows: "Sequence[Row]", given: dict[str, Any], *, as_json: bool) -> bool:
@@ -110,7 +109,7 @@ async def _import(folder: Path, rows: "Sequence[Row]", given: dict[str, Any], *,
             update=given["update"],
         )
         outcomes = [plan.take(row) for row in rows]
-        issued = None if given["dry_run"] else await _carry_out(plan, folder)
+        issued = None if given["dry_run"] else await _carry_out(plan, outcomes, database, folder)
     _report(outcomes, issued, as_json=as_json)
     return any(outcome.result == "failed" for outcome in outcomes)
 
@@ -126,7 +125,9 @@ def _rows(data: bytes, passphrase_file: IO[str] | None, given: dict[str, Any]) -
     return rows(data, form=form, defaults=defaults)
 
 
-async def _carry_out(plan: Any, folder: Path) -> "Issued | None":
+async def _carry_out(
+    plan: "Plan", outcomes: "Sequence[Outcome]", database: "Database", folder: Path
+) -> "Issued | None":
     """What took the place of the documented defaults, where this ended them."""
     from sora2api.auth.first_start import Ending
 
@@ -137,7 +138,10 @@ async def _carry_out(plan: Any, folder: Path) -> "Issued | None":
         nonlocal issued
         issued = await ending(connection)
 
-    await plan.carry_out(also=end)
+    async with recorded(database, "accounts.import") as change:
+        await plan.carry_out(also=end)
+        change.subject = _told(outcomes)
+        change.after = [row.name for row in outcomes if row.result in ("added", "updated")]
     return issued
 
 
@@ -146,8 +150,7 @@ def _report(outcomes: "Sequence[Outcome]", issued: "Issued | None", *, as_json: 
 
     from sora2api.cli.account import say_issued
 
-    counts = Counter(outcome.result for outcome in outcomes)
-    totals = {result: counts[result] for result in ("added", "updated", "skipped", "failed")}
+    totals = _totals(outcomes)
     if as_json:
         first = None if issued is None else {"password": issued.password, "key": issued.key}
         print_json({"rows": msgspec.to_builtins(outcomes), **totals, "issued": first})
@@ -156,12 +159,21 @@ def _report(outcomes: "Sequence[Outcome]", issued: "Issued | None", *, as_json: 
         f"{outcome.row}: {outcome.name or '-'}: {outcome.result}" + (f": {outcome.why}" if outcome.why else "")
         for outcome in outcomes
     ]
-    click.echo("\n".join([*lines, ", ".join(f"{count} {result}" for result, count in totals.items())]))
+    click.echo("\n".join([*lines, _told(outcomes)]))
     if issued is not None:
         say_issued(issued)
 
 
-async def _export(folder: Path, form: str, passphrase: str | None, *, who: str) -> bytes | str:
+def _totals(outcomes: "Sequence[Outcome]") -> dict[str, int]:
+    counts = Counter(outcome.result for outcome in outcomes)
+    return {result: counts[result] for result in ("added", "updated", "skipped", "failed")}
+
+
+def _told(outcomes: "Sequence[Outcome]") -> str:
+    return ", ".join(f"{count} {result}" for result, count in _totals(outcomes).items())
+
+
+async def _export(folder: Path, form: str, passphrase: str | None) -> bytes | str:
     from sora2api.accounts import AccountBook
     from sora2api.accounts.exchange import as_csv, as_json, sealed
     from sora2api.observe.logs import set_up
@@ -170,13 +182,16 @@ async def _export(folder: Path, form: str, passphrase: str | None, *, who: str) 
     async with open_state(folder) as database:
         book = AccountBook(database, await asyncio.to_thread(Secrets.open, folder))
         await book.load()
+        async with recorded(database, "accounts.export") as change:
+            change.subject = form
+            change.after = {"accounts": len(book.all()), "secrets": passphrase is not None}
     if form == "csv":
         return as_csv(book.all())
     if passphrase is None:
         return as_json(book.all(), secrets=False)
     document = await asyncio.to_thread(sealed, as_json(book.all(), secrets=True), passphrase)
     set_up("info")
-    log.warning("accounts exported with their secrets", extra={"by": who, "folder": folder})
+    log.warning("accounts exported with their secrets", extra={"by": WHO, "folder": folder})
     return document + b"\n"
 
 
@@ -185,13 +200,3 @@ def _passphrase(file: IO[str] | None, *, confirm: bool = False) -> str:
         return file.readline().rstrip("\r\n")
     asked: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
     return asked
-
-
-def _who() -> str:
-    """Who runs this: the user, and whoever became that by sudo."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user may have no name
-        name = str(os.getuid())
-    behind = os.environ.get("SUDO_USER")
-    return f"{name} ({behind})" if behind else name

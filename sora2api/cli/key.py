@@ -13,6 +13,7 @@ import msgspec
 from sora2api.auth.keys import OVERLAP, ApiKey, KeyBook
 from sora2api.auth.limits import UNLIMITED
 from sora2api.cli.limits import CLEARABLE, Moment, changed, limit_options, money, words
+from sora2api.cli.recorded import Change, recorded
 from sora2api.cli.state import open_state, print_json, print_table, run, state_options
 
 if TYPE_CHECKING:
@@ -35,7 +36,13 @@ def command() -> None:
 def create(name: str, expires: float | None, data_dir: Path, as_json: bool, **given: Any) -> None:
     """Make a key and print it: it is shown only this once. It may do anything but what options forbid."""
     limits = changed(UNLIMITED, given)
-    key, secret = run(_with(data_dir, lambda keys: keys.create(name, expires_at=expires, limits=limits)))
+
+    async def create(keys: KeyBook, change: Change) -> tuple[ApiKey, str]:
+        made, secret = await keys.create(name, expires_at=expires, limits=limits)
+        change.subject, change.after = made.name, made
+        return made, secret
+
+    key, secret = run(_changing(data_dir, "keys.create", create))
     _show_secret(key, secret, as_json=as_json)
 
 
@@ -104,9 +111,10 @@ def change(
 ) -> None:
     """Change a key, by id or name: what is named and nothing else. Given again, a list takes the old one's place."""
 
-    async def changes(keys: KeyBook) -> ApiKey:
+    async def alter(keys: KeyBook, change: Change) -> ApiKey:
         found = keys.get(key)
-        return await keys.change(
+        change.subject, change.before = found.name, found
+        change.after = is_now = await keys.change(
             msgspec.structs.replace(
                 found,
                 name=found.name if name is None else name,
@@ -114,8 +122,9 @@ def change(
                 limits=changed(found.limits, given, clear=clear),
             )
         )
+        return is_now
 
-    found = run(_with(data_dir, changes))
+    found = run(_changing(data_dir, "keys.change", alter))
     if as_json:
         print_json(msgspec.to_builtins(found))
     else:
@@ -134,7 +143,14 @@ def change(
 @state_options
 def rotate(key: str, overlap: float, data_dir: Path, as_json: bool) -> None:
     """Give a key, by id or name, a new secret and print it; what was made with the old one stays its own."""
-    found, secret = run(_with(data_dir, lambda keys: keys.rotate(keys.get(key).id, overlap=overlap * 3600)))
+
+    async def rotate(keys: KeyBook, change: Change) -> tuple[ApiKey, str]:
+        change.before = keys.get(key)
+        change.after, secret = await keys.rotate(change.before.id, overlap=overlap * 3600)
+        change.subject = change.after.name
+        return change.after, secret
+
+    found, secret = run(_changing(data_dir, "keys.rotate", rotate))
     _show_secret(found, secret, as_json=as_json)
 
 
@@ -143,7 +159,13 @@ def rotate(key: str, overlap: float, data_dir: Path, as_json: bool) -> None:
 @state_options
 def revoke(key_id: str, data_dir: Path, as_json: bool) -> None:
     """End a key for good."""
-    run(_with(data_dir, lambda keys: keys.revoke(key_id)))
+
+    async def revoke(keys: KeyBook, change: Change) -> None:
+        change.before = next((key for key in keys.list() if key.id == key_id), None)
+        change.subject = key_id if change.before is None else change.before.name
+        await keys.revoke(key_id)
+
+    run(_changing(data_dir, "keys.revoke", revoke))
     if as_json:
         print_json({"id": key_id, "revoked": True})
     else:
@@ -159,9 +181,10 @@ async def _book(folder: Path) -> "AsyncIterator[tuple[KeyBook, Database]]":
         yield keys, database
 
 
-async def _with(folder: Path, act: Callable[[KeyBook], Awaitable[T]]) -> T:
-    async with _book(folder) as (keys, _database):
-        return await act(keys)
+async def _changing(folder: Path, operation: str, act: Callable[[KeyBook, Change], Awaitable[T]]) -> T:
+    """What *act* gives, which says what it changes."""
+    async with _book(folder) as (keys, database), recorded(database, operation) as change:
+        return await act(keys, change)
 
 
 async def _list(folder: Path) -> tuple[ApiKey, ...]:

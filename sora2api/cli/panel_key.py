@@ -1,6 +1,6 @@
 """`sora2api panel-key`: the keys of the admin API, which does all that the panel does."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 import msgspec
 
+from sora2api.cli.recorded import Change, recorded
 from sora2api.cli.state import open_state, print_json, print_table, run, state_options
 
 if TYPE_CHECKING:
-    from sora2api.auth.panel_keys import PanelKeys
+    from sora2api.auth.panel_keys import PanelKey, PanelKeys
     from sora2api.auth.users import Role
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ def command() -> None:
 @state_options
 def list_(*, data_dir: Path, as_json: bool) -> None:
     """List the keys that were not revoked."""
-    keys = run(_with(data_dir, lambda book: book.list()))
+    keys = run(_list(data_dir))
     if as_json:
         print_json(msgspec.to_builtins(keys))
         return
@@ -43,7 +44,13 @@ def list_(*, data_dir: Path, as_json: bool) -> None:
 @state_options
 def create(*, name: str, role: "Role", data_dir: Path, as_json: bool) -> None:
     """Make a key and print it: it is shown only this once."""
-    key, secret = run(_with(data_dir, lambda book: book.create(name, role)))
+
+    async def create(book: "PanelKeys", change: Change) -> "tuple[PanelKey, str]":
+        change.subject = name
+        change.after, secret = await book.create(name, role)
+        return change.after, secret
+
+    key, secret = run(_changing(data_dir, "panel_keys.create", create))
     if as_json:
         print_json({"id": key.id, "key": secret})
         return
@@ -56,18 +63,33 @@ def create(*, name: str, role: "Role", data_dir: Path, as_json: bool) -> None:
 @state_options
 def revoke(*, key_id: str, data_dir: Path, as_json: bool) -> None:
     """End a key for good."""
-    key = run(_with(data_dir, lambda book: book.revoke(key_id)))
+
+    async def revoke(book: "PanelKeys", change: Change) -> "PanelKey":
+        change.subject = key_id
+        change.before = key = await book.revoke(key_id)
+        change.subject = key.name
+        return key
+
+    key = run(_changing(data_dir, "panel_keys.revoke", revoke))
     if as_json:
         print_json({"id": key.id, "revoked": True})
     else:
         click.echo(f"Revoked {key.id}, {key.name}.")
 
 
-async def _with(folder: Path, act: "Callable[[PanelKeys], Awaitable[T]]") -> T:
+async def _list(folder: Path) -> "Sequence[PanelKey]":
     from sora2api.auth.panel_keys import PanelKeys
 
     async with open_state(folder) as database:
-        return await act(PanelKeys(database))
+        return await PanelKeys(database).list()
+
+
+async def _changing(folder: Path, operation: str, act: "Callable[[PanelKeys, Change], Awaitable[T]]") -> T:
+    """What *act* gives, which says what it changes."""
+    from sora2api.auth.panel_keys import PanelKeys
+
+    async with open_state(folder) as database, recorded(database, operation) as change:
+        return await act(PanelKeys(database), change)
 
 
 def _day(at: float | None) -> str:

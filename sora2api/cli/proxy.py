@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sora2api.cli.recorded import recorded
 from sora2api.cli.state import load_settings, open_state, print_json, print_table, run, state_options
 
 if TYPE_CHECKING:
     from sora2api.accounts import AccountBook, ProxyBook
     from sora2api.accounts.probes import Probes
     from sora2api.accounts.proxies import Proxy
+    from sora2api.store.database import Database
 
 
 @click.group(name="proxy")
@@ -75,7 +77,7 @@ def remove(*, name: str, data_dir: Path, as_json: bool) -> None:
 def enable(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Use a proxy; one that was quarantined is taken back."""
     back = {"enabled": True, "checked_at": None, "down": None, "down_at": None}
-    run(_change(data_dir, name, back, as_json=as_json))
+    run(_switch(data_dir, name, back, operation="proxies.enable", as_json=as_json))
 
 
 @command.command()
@@ -83,7 +85,7 @@ def enable(*, name: str, data_dir: Path, as_json: bool) -> None:
 @state_options
 def disable(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Send nothing more through a proxy; its accounts are moved or rested, as if it had failed."""
-    run(_change(data_dir, name, {"enabled": False}, as_json=as_json))
+    run(_switch(data_dir, name, {"enabled": False}, operation="proxies.disable", as_json=as_json))
 
 
 @command.command()
@@ -97,6 +99,7 @@ def test(*, name: str, data_dir: Path, as_json: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _State:
+    database: "Database"
     proxies: "ProxyBook"
     accounts: "AccountBook"
     probes: "Probes"
@@ -115,12 +118,14 @@ async def _opened(folder: Path) -> AsyncIterator[_State]:
         await proxies.load()
         accounts = AccountBook(database, vault)
         await accounts.load()
-        yield _State(proxies, accounts, Probes(accounts, proxies))
+        yield _State(database, proxies, accounts, Probes(accounts, proxies))
 
 
 async def _add(folder: Path, name: str, url: str, *, as_json: bool) -> None:
     async with _opened(folder) as state:
-        proxy = await state.proxies.add(name, url)
+        async with recorded(state.database, "proxies.add") as change:
+            proxy = await state.proxies.add(name, url)
+            change.subject, change.after = proxy.name, _public(proxy)
         _say(proxy, as_json=as_json)
 
 
@@ -146,7 +151,9 @@ async def _remove(folder: Path, name: str, *, as_json: bool) -> None:
         proxy = state.proxies.named(name)
         if users := _naming(state, proxy):
             raise InvalidValue(f"{proxy.name} is still named by {', '.join(users)}.", param="name")
-        await state.proxies.remove(proxy.id)
+        async with recorded(state.database, "proxies.remove") as change:
+            change.subject, change.before = proxy.name, _public(proxy)
+            await state.proxies.remove(proxy.id)
         _say(proxy, as_json=as_json)
 
 
@@ -157,10 +164,12 @@ async def _rename(folder: Path, name: str, changes: dict[str, Any], *, as_json: 
         proxy = state.proxies.named(name)
         if "name" in changes and (users := _naming(state, proxy)):
             raise InvalidValue(f"{proxy.name} is named by {', '.join(users)}: its name stays.", param="name")
-        _say(await state.proxies.change(proxy.id, **changes), as_json=as_json)
+        _say(await _changed(state, proxy, changes, operation="proxies.change"), as_json=as_json)
 
 
 async def _assign(folder: Path, word: str | None, group: str | None, of: str | None, *, as_json: bool) -> None:
+    from sora2api.accounts.shown import proxy_of
+
     async with _opened(folder) as state:
         if word is not None:
             state.proxies.check_word(word)
@@ -172,8 +181,11 @@ async def _assign(folder: Path, word: str | None, group: str | None, of: str | N
             and (group is None or group in account.groups)
             and of in (None, account.proxy or "none")
         ]
-        for account in meant:
-            await state.accounts.change(account.id, proxy=word, checked_at=None)
+        async with recorded(state.database, "proxies.spread") as change:
+            change.subject, change.after = str(len(meant)), word
+            change.before = {account.name: proxy_of(account) for account in meant}
+            for account in meant:
+                await state.accounts.change(account.id, proxy=word, checked_at=None)
     if as_json:
         print_json({"changed": [account.name for account in meant]})
     else:
@@ -187,10 +199,19 @@ def _naming(state: _State, proxy: "Proxy") -> list[str]:
     return [*users, "the setting default_proxy"] if state.proxies.word(None) in names else users
 
 
-async def _change(folder: Path, name: str, changes: dict[str, Any], *, as_json: bool) -> None:
+async def _switch(folder: Path, name: str, changes: dict[str, Any], *, operation: str, as_json: bool) -> None:
     async with _opened(folder) as state:
-        proxy = await state.proxies.change(state.proxies.named(name).id, **changes)
+        proxy = await _changed(state, state.proxies.named(name), changes, operation=operation)
         _say(proxy, as_json=as_json)
+
+
+async def _changed(state: _State, proxy: "Proxy", changes: dict[str, Any], *, operation: str) -> "Proxy":
+    """The proxy as it is after the *changes*, which are on record as that *operation*."""
+    async with recorded(state.database, operation) as change:
+        change.subject, change.before = proxy.name, _public(proxy)
+        proxy = await state.proxies.change(proxy.id, **changes)
+        change.after = _public(proxy)
+        return proxy
 
 
 async def _test(folder: Path, name: str, *, as_json: bool) -> bool:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sora2api.cli.recorded import recorded
 from sora2api.cli.state import open_state, print_json, run, state_options
 
 
@@ -47,7 +48,8 @@ async def _alerts(folder: Path) -> str:
     from sora2api.notify import ALERTS, Signer
     from sora2api.store.secrets import Secrets
 
-    async with open_state(folder):
+    async with open_state(folder) as database, recorded(database, "secrets.alerts") as change:
+        change.subject = "alerts"
         return Signer(await asyncio.to_thread(Secrets.open, folder)).callback_secret(ALERTS)
 
 
@@ -55,22 +57,25 @@ async def _rotate(folder: Path, *, signatures: bool, as_json: bool) -> None:
     from sora2api.jobs.faults import point
     from sora2api.store.rotation import begin
 
-    async with open_state(folder) as database:
-        with _alone(folder):
-            rotation = await asyncio.to_thread(begin, folder)
-            point("key")
-            count = 0
-            if rotation is not None:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_state(folder))
+        stack.enter_context(_alone(folder))
+        change = await stack.enter_async_context(recorded(database, "secrets.rotate"))
+        rotation = await asyncio.to_thread(begin, folder)
+        point("key")
+        count = 0
+        if rotation is not None:
 
-                async def write(connection: AsyncConnection) -> int:
-                    sealed = await rotation.reseal(connection, new_root=signatures)
-                    point("reseal")
-                    return sealed
+            async def write(connection: AsyncConnection) -> int:
+                sealed = await rotation.reseal(connection, new_root=signatures)
+                point("reseal")
+                return sealed
 
-                count = await database.write(write)
-                point("resealed")
-                await asyncio.to_thread(rotation.end)
-                point("replaced")
+            count = await database.write(write)
+            point("resealed")
+            await asyncio.to_thread(rotation.end)
+            point("replaced")
+        change.subject, change.after = "secrets", {"sealed": count, "signatures": signatures}
     if as_json:
         print_json({"sealed": count})
     elif rotation is None:

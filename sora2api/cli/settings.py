@@ -1,6 +1,6 @@
 """`sora2api settings`: what is in force, where it comes from, and choosing it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from sora2api.cli.recorded import recorded
 from sora2api.cli.state import load_settings, open_state, print_json, print_table, run, state_options
 
 if TYPE_CHECKING:
     from sora2api.jobs.settings_book import Setting, SettingsBook
+    from sora2api.store.database import Database
 
 
 @click.group("settings")
@@ -57,32 +59,40 @@ def unset(name: str, data_dir: Path, as_json: bool) -> None:
 
 
 @asynccontextmanager
-async def _book(folder: Path) -> "AsyncIterator[SettingsBook]":
+async def _book(folder: Path) -> "AsyncIterator[tuple[SettingsBook, Database]]":
     from sora2api.jobs.settings_book import SettingsBook
     from sora2api.settings import InForce
 
     async with open_state(folder) as database:
-        yield SettingsBook(database, folder, InForce(await load_settings(folder, database)))
+        yield SettingsBook(database, folder, InForce(await load_settings(folder, database))), database
 
 
 async def _all(folder: Path) -> "Sequence[Setting]":
-    async with _book(folder) as book:
+    async with _book(folder) as (book, _database):
         return await book.all()
 
 
 async def _get(folder: Path, name: str) -> "Setting":
-    async with _book(folder) as book:
+    async with _book(folder) as (book, _database):
         return await book.get(name)
 
 
 async def _set(folder: Path, name: str, value: str) -> "Setting":
-    async with _book(folder) as book:
-        return await book.set(name, value)
+    return await _changed(folder, name, "settings.set", lambda book: book.set(name, value))
 
 
 async def _unset(folder: Path, name: str) -> "Setting":
-    async with _book(folder) as book:
-        return await book.unset(name)
+    return await _changed(folder, name, "settings.unset", lambda book: book.unset(name))
+
+
+async def _changed(
+    folder: Path, name: str, operation: str, does: "Callable[[SettingsBook], Awaitable[Setting]]"
+) -> "Setting":
+    async with _book(folder) as (book, database), recorded(database, operation) as change:
+        change.subject, change.before = name, (await book.get(name)).later
+        setting = await does(book)
+        change.after = setting.later
+        return setting
 
 
 def _show(setting: "Setting", *, as_json: bool) -> None:

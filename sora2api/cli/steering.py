@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from sora2api.auth.keys import KeyBook
+from sora2api.cli.recorded import recorded
 from sora2api.cli.state import open_state, print_json, run, state_options
 from sora2api.jobs.steering import UNFINISHED, Selection, order_cancel
 from sora2api.jobs.steering import pause as pause_intake
@@ -85,7 +86,9 @@ COMMANDS: Final = (pause, resume, cancel)
 
 
 async def _pause(folder: Path, *, on: bool) -> None:
-    async with open_state(folder) as database:
+    operation = "intake.pause" if on else "intake.resume"
+    async with open_state(folder) as database, recorded(database, operation) as change:
+        change.subject, change.after = "intake", {"paused": on}
         await pause_intake(database, on=on)
 
 
@@ -100,7 +103,10 @@ async def _cancel(
             owner=None if key is None else await _owner(database, key),
             created_before=None if age is None else time.time() - age,
         )
-        return await order_cancel(database, selection)
+        async with recorded(database, "jobs.cancel_all") as change:
+            cancelled = await order_cancel(database, selection)
+            change.subject, change.before, change.after = str(len(cancelled)), selection, {"ids": list(cancelled)}
+            return cancelled
 
 
 async def _owner(database: Database, key: str) -> str:

@@ -1,6 +1,6 @@
 """`sora2api user`: those who may use the panel, their passwords and their sessions."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import msgspec
 
+from sora2api.cli.recorded import Change, recorded
 from sora2api.cli.state import open_state, print_json, print_table, run, state_options
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def command() -> None:
 @state_options
 def list_(*, data_dir: Path, as_json: bool) -> None:
     """List the users, with their roles and sessions."""
-    found = run(_with(data_dir, lambda users: users.list()))
+    found = run(_list(data_dir))
     if as_json:
         print_json(msgspec.to_builtins(found))
         return
@@ -45,7 +46,13 @@ def list_(*, data_dir: Path, as_json: bool) -> None:
 @state_options
 def add(*, name: str, role: "Role", data_dir: Path, as_json: bool) -> None:
     """Add a user, and print the password for the first login: it is shown only this once, and changed then."""
-    _say_password(run(_with(data_dir, lambda users: users.add(name, role))), as_json=as_json)
+
+    async def add(users: "Users", change: Change) -> "tuple[User, str]":
+        change.subject = name
+        change.after, password = await users.add(name, role)
+        return change.after, password
+
+    _say_password(run(_changing(data_dir, "users.add", add)), as_json=as_json)
 
 
 @command.command("reset-password")
@@ -54,10 +61,11 @@ def add(*, name: str, role: "Role", data_dir: Path, as_json: bool) -> None:
 def reset_password(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Give a user a new password and print it; it is changed at the next login. All their sessions end."""
 
-    async def reset(users: "Users") -> "tuple[User, str]":
+    async def reset(users: "Users", change: Change) -> "tuple[User, str]":
+        change.subject = name
         return await users.reset_password((await users.named(name)).id)
 
-    _say_password(run(_with(data_dir, reset)), as_json=as_json)
+    _say_password(run(_changing(data_dir, "users.reset_password", reset)), as_json=as_json)
 
 
 @command.command()
@@ -66,11 +74,11 @@ def reset_password(*, name: str, data_dir: Path, as_json: bool) -> None:
 @state_options
 def change(*, name: str, role: "Role", data_dir: Path, as_json: bool) -> None:
     """Give a user another role."""
-
-    async def changed(users: "Users") -> "User":
-        return await users.change((await users.named(name)).id, role)
-
-    _say(run(_with(data_dir, changed)), f"is {role} now", as_json=as_json)
+    _say(
+        run(_changed(data_dir, name, "users.change", lambda users, of: users.change(of, role))),
+        f"is {role} now",
+        as_json=as_json,
+    )
 
 
 @command.command()
@@ -78,11 +86,8 @@ def change(*, name: str, role: "Role", data_dir: Path, as_json: bool) -> None:
 @state_options
 def disable(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Let a user in no more, and end their sessions."""
-
-    async def disabled(users: "Users") -> "User":
-        return await users.disable((await users.named(name)).id)
-
-    _say(run(_with(data_dir, disabled)), "is let in no more", as_json=as_json)
+    disabled = _changed(data_dir, name, "users.disable", lambda users, of: users.disable(of))
+    _say(run(disabled), "is let in no more", as_json=as_json)
 
 
 @command.command()
@@ -90,11 +95,8 @@ def disable(*, name: str, data_dir: Path, as_json: bool) -> None:
 @state_options
 def enable(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Let a user in again."""
-
-    async def enabled(users: "Users") -> "User":
-        return await users.enable((await users.named(name)).id)
-
-    _say(run(_with(data_dir, enabled)), "is let in again", as_json=as_json)
+    enabled = _changed(data_dir, name, "users.enable", lambda users, of: users.enable(of))
+    _say(run(enabled), "is let in again", as_json=as_json)
 
 
 @command.command()
@@ -103,12 +105,13 @@ def enable(*, name: str, data_dir: Path, as_json: bool) -> None:
 def remove(*, name: str, data_dir: Path, as_json: bool) -> None:
     """Forget a user, and end their sessions."""
 
-    async def removed(users: "Users") -> "User":
+    async def removed(users: "Users", change: Change) -> "User":
         user = await users.named(name)
+        change.subject, change.before = user.name, user
         await users.remove(user.id)
         return user
 
-    _say(run(_with(data_dir, removed)), "is removed", as_json=as_json)
+    _say(run(_changing(data_dir, "users.remove", removed)), "is removed", as_json=as_json)
 
 
 @command.command("end-sessions")
@@ -117,11 +120,13 @@ def remove(*, name: str, data_dir: Path, as_json: bool) -> None:
 def end_sessions(*, name: str, data_dir: Path, as_json: bool) -> None:
     """End all sessions of a user, who may log in again."""
 
-    async def ended(users: "Users") -> "tuple[User, int]":
+    async def ended(users: "Users", change: Change) -> "tuple[User, int]":
         user = await users.named(name)
-        return user, await users.end_sessions(user.id)
+        count = await users.end_sessions(user.id)
+        change.subject, change.before, change.after = user.name, {"sessions": count}, {"sessions": 0}
+        return user, count
 
-    user, count = run(_with(data_dir, ended))
+    user, count = run(_changing(data_dir, "users.end_sessions", ended))
     if as_json:
         print_json({"id": user.id, "name": user.name, "ended": count})
     else:
@@ -136,11 +141,31 @@ def remove_second_factor(*, name: str, data_dir: Path, as_json: bool) -> None:
     _say(run(_without_factor(data_dir, name)), "is asked for no code any more", as_json=as_json)
 
 
-async def _with(folder: Path, act: "Callable[[Users], Awaitable[T]]") -> T:
+async def _list(folder: Path) -> "Sequence[User]":
     from sora2api.auth.users import Users
 
     async with open_state(folder) as database:
-        return await act(Users(database))
+        return await Users(database).list()
+
+
+async def _changing(folder: Path, operation: str, act: "Callable[[Users, Change], Awaitable[T]]") -> T:
+    """What *act* gives, which says what it changes."""
+    from sora2api.auth.users import Users
+
+    async with open_state(folder) as database, recorded(database, operation) as change:
+        return await act(Users(database), change)
+
+
+async def _changed(folder: Path, name: str, operation: str, act: "Callable[[Users, str], Awaitable[User]]") -> "User":
+    """The user of that *name* as *act*, given the id, leaves them."""
+
+    async def changed(users: "Users", change: Change) -> "User":
+        change.before = user = await users.named(name)
+        change.subject = user.name
+        change.after = is_now = await act(users, user.id)
+        return is_now
+
+    return await _changing(folder, operation, changed)
 
 
 async def _without_factor(folder: Path, name: str) -> "User":
@@ -153,8 +178,11 @@ async def _without_factor(folder: Path, name: str) -> "User":
     async with open_state(folder) as database:
         users = Users(database)
         user = await users.named(name)
-        await SecondFactors(database, await asyncio.to_thread(Secrets.open, folder)).remove(user.id)
-        return await users.get(user.id)
+        async with recorded(database, "users.remove_second_factor") as change:
+            change.subject, change.before = user.name, user
+            await SecondFactors(database, await asyncio.to_thread(Secrets.open, folder)).remove(user.id)
+            change.after = user = await users.get(user.id)
+        return user
 
 
 def _say(user: "User", what: str, *, as_json: bool) -> None:

@@ -11,17 +11,20 @@ import click
 import msgspec
 from msgspec import Struct
 
+from sora2api.cli.recorded import recorded
 from sora2api.cli.state import open_state, print_json, print_table, run, state_options
 from sora2api.errors import NotFound
 
 if TYPE_CHECKING:
     from sora2api.auth.keys import KeyBook
     from sora2api.notify import Deliveries, Delivery, Endpoint, Endpoints
+    from sora2api.store.database import Database
 
 
 class Hooks(Struct, frozen=True):
     """What these commands work with."""
 
+    database: "Database"
     endpoints: "Endpoints"
     deliveries: "Deliveries"
     keys: "KeyBook"
@@ -132,7 +135,7 @@ async def _opened(folder: Path) -> AsyncIterator[Hooks]:
         endpoints = Endpoints(database, Signer(await asyncio.to_thread(Secrets.open, folder)))
         keys = KeyBook(database)
         await keys.load()
-        yield Hooks(endpoints, Deliveries(database, endpoints), keys)
+        yield Hooks(database, endpoints, Deliveries(database, endpoints), keys)
 
 
 async def _list(folder: Path, limit: int) -> list[dict[str, Any]]:
@@ -150,19 +153,25 @@ async def _show(folder: Path, endpoint_id: str, limit: int) -> tuple[dict[str, A
 
 async def _switch(folder: Path, endpoint_id: str, *, on: bool) -> dict[str, Any]:
     async with _opened(folder) as hooks:
-        owner, _ = await hooks.endpoints.of_any(endpoint_id)
-        return _public(hooks, owner, await hooks.endpoints.change(endpoint_id, owner=owner, enabled=on))
+        owner, endpoint = await hooks.endpoints.of_any(endpoint_id)
+        async with recorded(hooks.database, "webhooks.enable" if on else "webhooks.disable") as change:
+            change.subject, change.before = endpoint.name, endpoint
+            change.after = endpoint = await hooks.endpoints.change(endpoint_id, owner=owner, enabled=on)
+        return _public(hooks, owner, endpoint)
 
 
 async def _remove(folder: Path, endpoint_id: str) -> dict[str, Any]:
     async with _opened(folder) as hooks:
         owner, endpoint = await hooks.endpoints.of_any(endpoint_id)
-        await hooks.endpoints.remove(endpoint_id, owner=owner)
+        async with recorded(hooks.database, "webhooks.remove") as change:
+            change.subject, change.before = endpoint.name, endpoint
+            await hooks.endpoints.remove(endpoint_id, owner=owner)
         return _public(hooks, owner, endpoint)
 
 
 async def _again(folder: Path, endpoint_id: str, delivery_id: str) -> dict[str, Any]:
-    async with _opened(folder) as hooks:
+    async with _opened(folder) as hooks, recorded(hooks.database, "webhooks.again") as change:
+        change.subject, change.after = delivery_id, {"endpoint": endpoint_id, "delivery": delivery_id}
         return _delivery(await hooks.deliveries.again(delivery_id, endpoint_id=endpoint_id))
 
 

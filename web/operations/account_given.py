@@ -7,11 +7,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from sora2api.accounts import Account
 from sora2api.accounts.given import Given, checked
-from sora2api.accounts.shown import bare, proxy_of
+from sora2api.accounts.shown import SECRETS, addresses
 from sora2api.web import driver_form
 from sora2api.web.operation import Desk
 
-SECRETS: Final = ("token", "refresh_token")
 _TRIED: Final = "trial"
 
 
@@ -67,19 +66,6 @@ def trial(desk: Desk, account: Account | None, asked: AccountChange) -> Account:
     return Account(id=_TRIED, created_at=0.0, **({"token": None} | fields))
 
 
-def audited(account: Account) -> dict[str, Any]:
-    """What the audit keeps of an account: what it is set to, and whether its secrets are set."""
-    kept = {name: getattr(account, name) for name in Given.__struct_fields__}
-    secrets = {name: kept[name] is not None for name in SECRETS}
-    return kept | secrets | _addresses(account)
-
-
-def _addresses(account: Account) -> dict[str, str | None]:
-    """Where it is, and how one gets there, without the passwords that may be in it."""
-    refresh_url = None if account.refresh_url is None else bare(account.refresh_url)
-    return {"base_url": bare(account.base_url), "proxy": proxy_of(account), "refresh_url": refresh_url}
-
-
 def _said(asked: AccountChange, account: Account | None) -> dict[str, Any]:
     given = {name: getattr(asked, name) for name in Given.__struct_fields__ if hasattr(asked, name)}
     said = {name: value for name, value in given.items() if value is not UNSET}
@@ -89,7 +75,7 @@ def _said(asked: AccountChange, account: Account | None) -> dict[str, Any]:
         elif not said.get(name):
             said.pop(name, None)
     if account is not None:
-        shown = _addresses(account)
+        shown = addresses(account)
         said = {name: value for name, value in said.items() if name not in shown or value != shown[name]}
     return said
 

@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from sora2api.accounts import Account
 from sora2api.accounts.given import forgotten
+from sora2api.accounts.shown import audited
 from sora2api.accounts.trying import Found, looked_at
 from sora2api.errors import InvalidValue
 from sora2api.web.operation import Change, Desk, Operation
-from sora2api.web.operations.account_given import audited
 from sora2api.web.operations.account_shown import MOST, AccountView, view
 from sora2api.web.words import N_
 

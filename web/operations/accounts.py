@@ -8,11 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sora2api.accounts import Account
 from sora2api.accounts.given import Given, forgotten
+from sora2api.accounts.shown import audited
 from sora2api.accounts.trying import Found, looked_at, tried
 from sora2api.auth.first_start import Ending, Issued
 from sora2api.web.operation import Change, Desk, Operation
 from sora2api.web.operations import account_given
-from sora2api.web.operations.account_given import AccountChange, audited
+from sora2api.web.operations.account_given import AccountChange
 from sora2api.web.operations.account_many import (
     BACK,
     AccountIds,

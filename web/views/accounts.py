@@ -10,6 +10,7 @@ from msgspec import NODEFAULT, structs
 
 from sora2api.accounts.exchange import FORMATS
 from sora2api.accounts.given import Given
+from sora2api.accounts.shown import SECRETS
 from sora2api.accounts.trying import Found
 from sora2api.errors import Sora2ApiError
 from sora2api.web import charts, driver_form, forms, guard
@@ -18,7 +19,6 @@ from sora2api.web.driver_form import FormField
 from sora2api.web.guard import FORM, signed_in
 from sora2api.web.operation import Desk, ProofNeeded, decode, perform
 from sora2api.web.operations.account_files import Exported
-from sora2api.web.operations.account_given import SECRETS
 from sora2api.web.operations.account_shown import AccountsAsked, AccountWhole, Probe, page
 from sora2api.web.operations.accounts import AccountId, get_account
 from sora2api.web.pages import shell

@@ -11,7 +11,7 @@ from sora2api.settings import names
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-UNSAID = {"__init__", "__main__", "egress", "errors"}
+UNSAID = {"__init__", "__main__", "egress", "errors", "supervision"}
 """Rows of the table of imports that need no words: they may import nothing, or what is open to all."""
 
 

@@ -177,6 +177,7 @@ async def _assign(folder: Path, word: str | None, group: str | None, of: str | N
             account
             for account in state.accounts.all()
             if account.removed_at is None
+            and not account.sandbox
             and account.proxy != word
             and (group is None or group in account.groups)
             and of in (None, account.proxy or "none")

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import ran
+from running import Running
 
 SECRET = "dont-show-me"
 
@@ -138,3 +140,13 @@ def test_a_proxy_that_an_account_names_is_not_removed(tmp_path):
 
     assert "far" in done.stderr
     assert told("list", folder=tmp_path)[0]["accounts"] == 1
+
+
+def test_a_proxy_is_given_to_all_accounts_but_the_sandbox_that_is_on_this_machine(tmp_path):
+    far = ("--driver", "openai", "--base-url", "http://127.0.0.1:9/v1", "--token", "t", "--name", "far")
+    with Running("serve", tmp_path):  # which brings the sandbox's account along
+        for command in (("account", "add", *far), ("proxy", "add", "north", "socks5://127.0.0.1:1")):
+            ran(*command, "--data-dir", str(tmp_path))
+
+    assert told("assign", "north", folder=tmp_path) == {"changed": ["far"]}
+    assert told("assign", "none", "--of", "north", folder=tmp_path) == {"changed": ["far"]}

@@ -14,8 +14,6 @@ import aiohttp_jinja2
 import jinja2
 import msgspec
 from aiohttp import web
-from babel.dates import format_timedelta
-from babel.numbers import get_decimal_symbol
 from jinja2.ext import InternationalizationExtension
 from msgspec import Struct
 from yarl import URL
@@ -185,6 +183,8 @@ def milliseconds(length: float) -> str:
 
 def figure(written: str) -> str:
     """A number that is *written* with a point, as the reader's language writes it."""
+    from babel.numbers import get_decimal_symbol  # loaded for who looks, as in `sora2api.web.words`
+
     return written.replace(".", get_decimal_symbol(LANGUAGE.get()))
 
 
@@ -195,6 +195,8 @@ def exact(at: float) -> str:
 
 def ago(at: float) -> str:
     """A moment as seen from now, in the reader's language: `5 minutes ago`, `in 2 hours`."""
+    from babel.dates import format_timedelta  # loaded for who looks, as in `sora2api.web.words`
+
     away = timedelta(seconds=round(at - time.time()))
     return format_timedelta(away, threshold=1, add_direction=True, format="long", locale=LANGUAGE.get())
 

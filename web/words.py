@@ -1,4 +1,7 @@
-"""The panel's words in the reader's language: gettext catalogs, chosen by a cookie, else by the browser."""
+"""The panel's words in the reader's language: gettext catalogs, chosen by a cookie, else by the browser.
+
+Babel is loaded where a function runs: a server whose panel nobody opens stays small.
+"""
 
 import gettext as catalogs
 from collections.abc import Mapping, Sequence
@@ -6,15 +9,14 @@ from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from babel import negotiate_locale
-from babel.messages import Catalog
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from babel.messages import Catalog
 
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский", "zh": "中文"}
 COOKIE: Final = "sora2api_language"
@@ -27,8 +29,10 @@ LANGUAGE: Final[ContextVar[str]] = ContextVar("language", default=SOURCE)
 
 
 @cache
-def _read(language: str) -> Catalog:
+def _read(language: str) -> "Catalog":
     """The catalog of a *language*; read when somebody is first told something in it."""
+    from babel.messages.pofile import read_po
+
     source = files("sora2api.web") / "locales" / f"{language}.po"
     return read_po(BytesIO(source.read_bytes()), locale=language)
 
@@ -37,6 +41,8 @@ def _read(language: str) -> Catalog:
 def _translations(language: str) -> catalogs.NullTranslations:
     if language == SOURCE:
         return catalogs.NullTranslations()
+    from babel.messages.mofile import write_mo
+
     compiled = BytesIO()
     write_mo(compiled, _read(language))
     compiled.seek(0)
@@ -51,6 +57,8 @@ def kept(context: str) -> Sequence[str]:
 
 def choose(request: web.Request) -> str:
     """The language of a request's reader; a program, which has a key, is told all in English."""
+    from babel import negotiate_locale
+
     if hdrs.AUTHORIZATION in request.headers:
         return SOURCE
     chosen = request.cookies.get(COOKIE, "")

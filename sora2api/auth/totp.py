@@ -11,7 +11,6 @@ from typing import Final
 
 import msgspec
 import pyotp
-import segno
 from msgspec import Struct
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -119,6 +118,8 @@ async def picture(text: str) -> bytes:
 
 
 def _drawn(text: str) -> bytes:
+    import segno  # seldom wanted, so that most servers do without
+
     drawn = BytesIO()
     segno.make(text, error="m", micro=False).save(drawn, kind="svg", scale=5, dark="#000", light="#fff")
     return drawn.getvalue()

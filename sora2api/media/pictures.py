@@ -1,4 +1,7 @@
-"""Reads, checks, fits and converts pictures; plain functions on paths, to be run in a worker process."""
+"""Reads, checks, fits and converts pictures; plain functions on paths, to be run in a worker process.
+
+Pillow is loaded where a function runs: a server, which only names them, stays small.
+"""
 
 import shutil
 import struct
@@ -7,12 +10,15 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from PIL import ExifTags, Image, ImageChops, ImageOps, ImageStat
 
 from sora2api.errors import InvalidImage
 from sora2api.media.sniff import HEAD, Sniffed, sniff
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MAX_PIXELS = 64_000_000
 _TOO_LARGE = f"The image is too large: {MAX_PIXELS // 1_000_000} megapixels are the limit."
@@ -51,6 +57,8 @@ def fit(source: Path, target: Path, *, size: tuple[int, int]) -> Picture:
 
     An upright PNG of that size already is copied byte for byte.
     """
+    from PIL import Image, ImageOps
+
     with _decoded(source) as (image, sniffed):
         if sniffed.content_type == "image/png" and image.size == size and _orientation(image) == 1:
             shutil.copyfile(source, target)
@@ -61,6 +69,8 @@ def fit(source: Path, target: Path, *, size: tuple[int, int]) -> Picture:
 
 def inset(base: Path, insets: Sequence[Path], target: Path) -> Picture:
     """Draws the insets in a row along the bottom of the base, framed, each a third of its height at most; PNG."""
+    from PIL import ImageOps
+
     canvas = flat(load(base))
     width, height = canvas.size
     margin = max(1, min(width, height) // 40)
@@ -97,21 +107,25 @@ def difference(a: Path, b: Path) -> float:
     return distance(load(a), load(b))
 
 
-def distance(a: Image.Image, b: Image.Image) -> float:
+def distance(a: "Image", b: "Image") -> float:
     """The mean absolute difference of both scaled to 64x64 RGB: 0.0 for equal, 1.0 for black and white."""
+    from PIL import Image, ImageChops, ImageStat
+
     small = [flat(image).resize((64, 64), Image.Resampling.BOX) for image in (a, b)]
     means = ImageStat.Stat(ImageChops.difference(*small)).mean
     return sum(means) / len(means) / 255
 
 
-def load(path: Path) -> Image.Image:
+def load(path: Path) -> "Image":
     """The picture upright, as RGB or RGBA. Raises InvalidImage as `probe` does."""
     with _decoded(path) as (image, _):
         return _upright(image)
 
 
-def flat(image: Image.Image) -> Image.Image:
+def flat(image: "Image") -> "Image":
     """The picture as RGB, on white where it is transparent."""
+    from PIL import Image
+
     if not image.has_transparency_data:
         return image.convert("RGB")
     ground = Image.new("RGBA", image.size, "white")
@@ -119,7 +133,7 @@ def flat(image: Image.Image) -> Image.Image:
     return ground.convert("RGB")
 
 
-def save(image: Image.Image, target: Path, *, content_type: str = "image/png", quality: int = 90) -> Picture:
+def save(image: "Image", target: Path, *, content_type: str = "image/png", quality: int = 90) -> Picture:
     """Writes a picture in memory; `quality` means nothing to PNG."""
     if max(image.size) > _LONGEST_SIDE[content_type]:
         raise InvalidImage(f"A picture of {image.width}x{image.height} pixels is too large for {content_type}.")
@@ -131,8 +145,10 @@ def save(image: Image.Image, target: Path, *, content_type: str = "image/png", q
 
 
 @contextmanager
-def _decoded(path: Path) -> Iterator[tuple[Image.Image, Sniffed]]:
+def _decoded(path: Path) -> "Iterator[tuple[Image, Sniffed]]":
     """The picture as it lies in the file, wholly decoded."""
+    from PIL import Image
+
     with path.open("rb") as file:
         sniffed = sniff(file.read(HEAD))
         if sniffed is None or sniffed.kind != "image":
@@ -154,12 +170,16 @@ def _decoded(path: Path) -> Iterator[tuple[Image.Image, Sniffed]]:
         yield image, sniffed
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: "Image") -> int:
+    from PIL import ExifTags
+
     orientation: int = image.getexif().get(ExifTags.Base.Orientation, 1)
     return orientation
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: "Image") -> "Image":
+    from PIL import ImageOps
+
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip instead of scaling
         upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")

@@ -9,6 +9,7 @@ from sora2api.errors import InvalidRequest
 from sora2api.jobs import faults
 from sora2api.jobs.characters import CharacterBook
 from sora2api.jobs.composed import Composed
+from sora2api.jobs.inbox import Inbox
 from sora2api.jobs.ledger import Ledger
 from sora2api.jobs.live import LiveJob
 from sora2api.jobs.orders import OnProgress, Orders
@@ -71,28 +72,28 @@ class Carrier:
 
     async def carry_out(self, job: LiveJob, plan: Plan) -> AsyncIterator[Event]:
         """Do what of the *plan* is not done yet; its events as they happen."""
-        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        events: Inbox[Event | None] = Inbox()
         work = asyncio.create_task(self._work(job, plan, events), name=f"plan of {job.id}")
         try:
-            while (event := await events.get()) is not _END:
+            while (event := await events.take()) is not _END:
                 yield event
             await work
         finally:
             work.cancel()
             await asyncio.wait((work,))
 
-    async def _work(self, job: LiveJob, plan: Plan, events: asyncio.Queue[Event | None]) -> None:
+    async def _work(self, job: LiveJob, plan: Plan, events: Inbox[Event | None]) -> None:
         try:
             for index, step in enumerate(plan.steps):
 
                 def tell(fraction: float, done: int = index) -> None:
-                    events.put_nowait(Progress(percent=int(100 * (done + fraction) / len(plan.steps))))
+                    events.put(Progress(percent=int(100 * (done + fraction) / len(plan.steps))))
 
                 await self._step(job, step, tell)
-                events.put_nowait(StepDone(step=step.name))
-            events.put_nowait(await self._output(job, plan))
+                events.put(StepDone(step=step.name))
+            events.put(await self._output(job, plan))
         finally:
-            events.put_nowait(_END)
+            events.put(_END)
 
     async def _step(self, job: LiveJob, step: AnyStep, tell: OnProgress) -> None:
         if job.recorded(step.name) is not None:

@@ -1,11 +1,11 @@
 """A job's events as they happen: milestones in order, and of what passes only the latest."""
 
-import asyncio
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from hashlib import sha256
 
+from sora2api.jobs.inbox import Bell
 from sora2api.jobs.ledger import Numbered
 from sora2api.jobs.records import encode
 from sora2api.modes import Ended, Event, Progress, Waiting
@@ -39,19 +39,19 @@ class Feed:
         self._passing.pop(Waiting, None)
         for reader in self._readers:
             reader.milestones.append(milestone)
-            reader.news.set()
+            reader.news.ring()
 
     def pass_on(self, event: Passing) -> None:
         """Tell the readers of something that is not kept."""
         self._passing[type(event)] = Numbered(number=self.last, at=time.time(), event=event)
         for reader in self._readers:
-            reader.news.set()
+            reader.news.ring()
 
     def close(self) -> None:
         """Send the readers home; the job itself goes on."""
         self.closed = True
         for reader in self._readers:
-            reader.news.set()
+            reader.news.ring()
 
     def join(self) -> "_Reader":
         reader = _Reader(self)
@@ -73,9 +73,9 @@ class _Reader:
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._seen: dict[type[Event], Event] = {}
-        self.milestones: deque[Numbered] = deque()
-        self.news = asyncio.Event()
-        self.news.set()
+        self.milestones: list[Numbered] = []
+        self.news = Bell()
+        self.news.ring()
 
     async def events(self, *, after: int) -> AsyncGenerator[Numbered, None]:
         """What comes, without the milestones up to *after*, until the job's end or the feed's.
@@ -83,10 +83,9 @@ class _Reader:
         What passes has the number of the last milestone that was told here, so that it can be gone on from.
         """
         while not self._feed.closed:
-            await self.news.wait()
-            self.news.clear()
+            await self.news.heard()
             while self.milestones:
-                milestone = self.milestones.popleft()
+                milestone = self.milestones.pop(0)
                 if milestone.number > after:
                     after = milestone.number
                     yield milestone

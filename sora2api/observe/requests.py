@@ -4,7 +4,6 @@ import logging
 import random
 import time
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Final
@@ -94,7 +93,7 @@ LOG: Final = web.AppKey("LOG", Log)
 NOTE: Final = web.RequestKey("NOTE", Note)
 CODE: Final = web.ResponseKey("CODE", str)
 """The code of the error that a reply tells."""
-TOLD: Final = web.ResponseKey("TOLD", deque[Any])
+TOLD: Final = web.ResponseKey("TOLD", list[Any])
 """What a reply tells, before it is encoded; of a stream, the last of it."""
 
 
@@ -156,7 +155,7 @@ def _finish(request: web.Request, note: Note, kept: Log) -> None:
         note.code = note.code or response.get(CODE)
         if note.with_bodies() and TOLD in response:
             told = response[TOLD]
-            note.told = kept.cut(told[0] if len(told) == 1 else list(told))
+            note.told = kept.cut(told[0] if len(told) == 1 else told)
     kept.add(note)
 
 
@@ -226,5 +225,6 @@ async def forget(request: web.Request, job_id: str) -> None:
 def tells(response: web.StreamResponse, data: Any) -> None:
     """What a reply tells; of a stream, piece by piece."""
     if TOLD not in response:
-        response[TOLD] = deque(maxlen=_LAST)
+        response[TOLD] = []
     response[TOLD].append(data)
+    del response[TOLD][:-_LAST]

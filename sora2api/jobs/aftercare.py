@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
+from sqlalchemy.exc import OperationalError
+
 from sora2api.accounts import AccountBook, Engines, Pool
 from sora2api.drivers import Driver, TaskState
 from sora2api.egress.trace import JOB
@@ -18,6 +20,7 @@ from sora2api.jobs.records import TaskRecord
 log = logging.getLogger(__name__)
 
 _TRIES: Final = 5
+_WRITE_AGAIN: Final = 1.0
 
 
 class Aftercare:
@@ -75,13 +78,28 @@ class Aftercare:
             log.warning("task not stopped", extra={"task": task.id, "code": error.code})
         finally:
             if not _being_cancelled():
-                task.ended_at = time.time()
-                try:
-                    if task.result is None:
-                        await self._ledger.note(task)
-                    await self._ledger.forget(task)
-                finally:
-                    self._pool.release(task.id, made=task.submitted_at is not None)
+                await self._end(task)
+
+    async def _end(self, task: TaskRecord) -> None:
+        """Write down that *task* has ended, as soon as the database takes it, and free its slot."""
+        task.ended_at = time.time()
+        try:
+            await self._note(task)
+        finally:
+            self._pool.release(task.id, made=task.submitted_at is not None)
+
+    async def _note(self, task: TaskRecord) -> None:
+        while True:
+            try:
+                if task.result is None:
+                    await self._ledger.note(task)
+                await self._ledger.forget(task)
+            except OperationalError as error:  # full, or locked
+                said = {"task": task.id, "cause": str(error.orig)}
+                log.error("the end could not be written; trying again", extra=said)  # noqa: TRY400 - it is said often
+                await asyncio.sleep(_WRITE_AGAIN)
+            else:
+                return
 
     async def _found(self, task: TaskRecord) -> bool:
         """Whether the engine had taken a task that was being submitted when its job ended."""

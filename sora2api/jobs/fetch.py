@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from sora2api.accounts import AccountBook, Engines, Health, Pool
 from sora2api.drivers import Remote, TaskState
 from sora2api.errors import (
@@ -68,8 +70,12 @@ class Fetches:
                 task.ended_at = time.time()
                 try:
                     await self._ledger.done(task, arrivals, owner=owner)
+                except SQLAlchemyError:
+                    task.result = task.ended_at = None  # it has not ended before that is written
+                    raise
                 finally:
-                    self._pool.release(task.id)
+                    if task.ended_at is not None:
+                        self._pool.release(task.id)
 
     async def _fetch(self, task: TaskRecord, state: TaskState, output: Remote, target: Path) -> Arrival:
         """One file. A transfer that breaks goes on where it broke; a file that is damaged is fetched anew.

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
+from sqlalchemy.exc import SQLAlchemyError
 
 from sora2api.accounts import AccountBook, Health, Lease, Need, Pool
 from sora2api.drivers import TaskState, Work
@@ -226,8 +227,13 @@ class Tasks:
         task.error, task.ended_at = failure(error), time.time()
         try:
             await self._ledger.note(task)
+        except SQLAlchemyError:
+            task.ended_at = None  # it has not ended before that is written
+            raise
         finally:
-            self._pool.release(task.id, made=task.submitted_at is not None or isinstance(error, SubmitUnknown))
+            if task.ended_at is not None:
+                made = task.submitted_at is not None or isinstance(error, SubmitUnknown)
+                self._pool.release(task.id, made=made)
 
     async def _try_again(self, job: Job, spec: Spec, task: TaskRecord, error: EngineError) -> None:
         """Raise *error* unless the task may be tried once more, elsewhere or after a pause."""

@@ -177,11 +177,11 @@ def test_shots_whose_model_is_gone_fail_clearly_after_a_while(new_rig):
     for name in ("one", "two"):
         rig.sandbox(name, "--without", "shots")
     rig.account("one", driver="renamed")
-    rig.faults("one", {"method": "POST", "path": "/v1/videos", "delay": 4})
+    rig.faults("one", {"method": "POST", "path": "/v1/videos", "delay": 12})
     rig.serve("--native-wait", "1")
     job = rig.begin(STORYBOARD)
     rig.account("two", driver="renamed")
-    rig.switch("one", on=False)
+    rig.switch("one", on=False)  # before it has answered
 
     ended = rig.ended(job)
 

@@ -46,6 +46,7 @@ class Ledger:
         self._turn = asyncio.Lock()
         self._counters = counters
         self._unwritten: Counter[str] = Counter()
+        self._writing: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -63,6 +64,7 @@ class Ledger:
 
     async def close(self) -> None:
         await self.flush()
+        await asyncio.gather(*self._writing, return_exceptions=True)  # those too whose callers were cancelled
         await self._connection.close()
 
     async def all(self, kind: Kind) -> dict[str, bytes]:
@@ -107,7 +109,10 @@ class Ledger:
 
     async def _write(self, *statements: tuple[str, Sequence[str | bytes | int]]) -> None:
         """All of it or nothing, and to its end even if the caller is cancelled."""
-        await asyncio.shield(self._transact(statements))
+        writing = asyncio.create_task(self._transact(statements))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        await asyncio.shield(writing)
 
     async def _transact(self, statements: Iterable[tuple[str, Sequence[str | bytes | int]]]) -> None:
         async with self._turn:

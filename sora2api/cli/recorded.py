@@ -7,7 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from sora2api.auth.audit import Audit
+from sora2api.errors import Sora2ApiError
 from sora2api.store.database import Database
 
 _FROM: Final = "command line"
@@ -40,13 +43,13 @@ class Change:
 async def recorded(database: Database, operation: str) -> AsyncIterator[Change]:
     """Put on record what is done in this context, before it is tried and with its outcome after.
 
-    The *operation* has its name in the admin API, where it has one.
+    The *operation* has its name in the admin API, where it has one. What is broken off, by Ctrl-C say, stays begun.
     """
     audit, change = Audit(database), Change()
     entry = await audit.begin(user=WHO, address=_FROM, operation=operation)
     try:
         yield change
-    except BaseException as error:
+    except (Sora2ApiError, SQLAlchemyError, OSError) as error:
         await audit.failed(entry, type(error).__name__)
         raise
     await audit.done(entry, subject=change.subject, before=change.before, after=change.after)
